@@ -1,0 +1,1 @@
+//! Arguments as typed, one file per subcommand, and exit codes. No logic.

@@ -1,0 +1,19 @@
+//! loadgen: a load generator built for observing.
+//!
+//! The rooms below are floors of one house: imports only go down (`tests/floors.rs` enforces it).
+//! ARCHITECTURE.md has the map, the glossary and the life of a request.
+
+// The only unsafe code is in `script/fiber.rs`, which states its safety argument.
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod engine;
+pub mod metrics;
+pub mod net;
+pub mod output;
+pub mod pace;
+pub mod remote;
+pub mod report;
+pub mod script;

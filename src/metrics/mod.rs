@@ -1,0 +1,1 @@
+//! Metrics, tags and samples: interning, the per-worker recorder, merging, one-second windows, thresholds, and the timeline that outputs, reports and probes share.

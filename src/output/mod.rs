@@ -1,0 +1,1 @@
+//! What leaves while a run is going: /metrics, JSON and CSV samples, terminal progress.
