@@ -3,3 +3,5 @@
 pub mod host;
 
 pub use host::{HostSample, ProcessSample, SocketCounts};
+
+pub mod threshold;
