@@ -105,7 +105,7 @@ impl Arrivals {
         for stage in &self.stages {
             let end = begun.saturating_add(stage.duration);
             if t < end {
-                let into = t.checked_sub(begun).unwrap().as_secs_f64() / stage.duration.as_secs_f64();
+                let into = t.saturating_sub(begun).as_secs_f64() / stage.duration.as_secs_f64();
                 return (from + (stage.target as f64 - from) * into) * per_second;
             }
             from = stage.target as f64;

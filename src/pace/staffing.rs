@@ -58,7 +58,7 @@ impl Staffing {
                     let end = begun.saturating_add(stage.duration);
                     if t < end {
                         let steps = u128::from(vus.abs_diff(stage.target))
-                            * u128::from(nanos(t.checked_sub(begun).unwrap()))
+                            * u128::from(nanos(t.saturating_sub(begun)))
                             / u128::from(nanos(stage.duration).max(1));
                         let steps = steps as u64;
                         return saturate(if stage.target >= vus {
