@@ -1,7 +1,34 @@
-//! Metrics, tags and samples: interning, the per-worker recorder, merging, one-second windows, thresholds, and the timeline that outputs, reports and probes share.
+//! Metrics, tags and samples: interning, the per-worker recorder, merging, one-second windows, thresholds, and
+//! the timeline that outputs, reports and probes share.
+//!
+//! The path of a sample: a worker's [`Recorder`] appends a compact record to its log (no locks, no strings); the
+//! log leaves as a [`Batch`] some four times a second; the [`Collector`] adds it to cumulative series, closes
+//! one-second [`Window`]s, judges thresholds and hands out [`Snapshot`]s that share what did not change.
+//! Nothing here reads a clock or does I/O: times are passed in, so every test can choose them.
+
+mod collector;
+mod http;
+mod model;
+mod recorder;
+mod registry;
+mod snapshot;
+mod tags;
+mod template;
+mod trend;
+mod window;
 
 pub mod host;
-
-pub use host::{HostSample, ProcessSample, SocketCounts};
-
 pub mod threshold;
+
+pub use collector::Collector;
+pub use host::{HostSample, ProcessSample, SocketCounts};
+pub use http::{HttpKey, HttpRecord, MethodTag, Proto, TlsTag, error_text};
+pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, TagsId, builtin};
+pub use recorder::{Batch, Recorder};
+pub use registry::{MAX_NAMES, MAX_SERIES, MetricError, OTHER_NAME, Registry};
+pub use snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
+pub use tags::{SystemTag, SystemTags, TagSet, UnknownSystemTag};
+pub use template::template;
+pub use threshold::{Aggregation, Expression, Filter, Op, ThresholdSpec};
+pub use trend::Trend;
+pub use window::{Timeline, Window};
