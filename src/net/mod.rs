@@ -1,1 +1,42 @@
-//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, cookies, redirects, bodies, and the phase timings stamped at the I/O layer.
+//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, cookies, redirects, bodies, and the phase timings
+//! stamped at the I/O layer.
+//!
+//! A [`Client`] per virtual user sends [`Request`]s to parsed [`Target`]s. Every HTTP transaction, failed or not,
+//! is reported as a [`Hop`], which is what metrics count; the caller gets the final [`Response`], which is never an
+//! `Err`. What all clients of a process have in common is [`Shared`], made from [`NetOptions`].
+//!
+//! The path of a warm HTTP/1.1 request is short on purpose: take the connection from a list, build the header map,
+//! poll hyper's connection in place, stamp five instants. Everything rare is behind a boxed future.
+
+mod client;
+mod connect;
+mod cookies;
+mod decode;
+mod dns;
+mod error;
+mod exchange;
+mod options;
+mod pool;
+mod progress;
+mod proxy;
+mod redirect;
+mod request;
+mod response;
+mod shared;
+mod target;
+mod tls;
+mod wire;
+
+pub use client::Client;
+pub use cookies::Jar;
+pub use error::{NetError, code};
+pub use options::{
+    Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, NetOptions,
+    SetupError, TlsVersion,
+};
+pub use proxy::Proxies;
+pub use request::{Auth, JarChoice, Request, RequestCookie};
+pub use response::{Hop, Response, ResponseCookie, Timings, status_text};
+pub use shared::Shared;
+pub use target::Target;
+pub use tls::TlsInfo;

@@ -1,0 +1,425 @@
+//! A virtual user's HTTP client: its pool, its jar, and the course of a request from call to response.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::future::poll_fn;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::Full;
+use tokio::time::Sleep;
+
+use super::connect::{Conn, H1, H2, Outgoing, connect};
+use super::cookies::Jar;
+use super::decode::decode;
+use super::error::NetError;
+use super::exchange::{Failure, Intake, Reply};
+use super::pool::Pool;
+use super::progress::{Account, Body, Progress};
+use super::redirect;
+use super::request::{Auth, JarChoice, Request, basic};
+use super::response::{Hop, Proto, Response, TlsTag, proto};
+use super::shared::Shared;
+
+/// One virtual user's view of the network. Not `Send`: it lives on its worker's thread, inside a
+/// [`tokio::task::LocalSet`], which HTTP/2 connections need for their tasks. Unused it holds no heap memory but
+/// the jar's handle.
+///
+/// Concurrent calls of [`Client::send`] use a connection each (HTTP/1.1) or share one (HTTP/2). Dropping a call
+/// midway closes its connection (HTTP/1.1) or resets its stream (HTTP/2) and leaves the client usable.
+pub struct Client {
+    shared: Arc<Shared>,
+    pool: RefCell<Pool>,
+    jar: Jar,
+    timer: Cell<Option<Timer>>,
+    stray: Cell<(u64, u64)>,
+    local: Cell<Option<IpAddr>>,
+}
+
+impl Client {
+    /// A client without connections and cookies.
+    pub fn new(shared: Arc<Shared>) -> Client {
+        Client {
+            shared,
+            pool: RefCell::default(),
+            jar: Jar::new(),
+            timer: Cell::new(None),
+            stray: Cell::new((0, 0)),
+            local: Cell::new(None),
+        }
+    }
+
+    /// What it shares with the other clients.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Its cookie jar.
+    pub fn jar(&self) -> &Jar {
+        &self.jar
+    }
+
+    /// What an iteration leaves behind: `close` ends the connections (`noVUConnectionReuse`), `reset_cookies`
+    /// empties the jar (the default unless `noCookiesReset`).
+    pub fn end_iteration(&self, close: bool, reset_cookies: bool) {
+        if close {
+            self.pool.borrow_mut().clear();
+        }
+        if reset_cookies {
+            self.jar.clear();
+        }
+    }
+
+    /// Wire bytes (sent, received) of calls that were dropped before they could report them, since last asked.
+    pub fn take_interrupted_bytes(&self) -> (u64, u64) {
+        self.stray.replace((0, 0))
+    }
+
+    /// Sends a request, follows redirects, and reads the body.
+    ///
+    /// `on_hop` is called once per HTTP transaction, failed ones included, in order. A transaction that found its
+    /// reused connection closed and was sent again is one transaction with `retried` set; that happens once, on a
+    /// fresh connection, and only if no byte of a response had arrived and either nothing of the request had been
+    /// written or its method is safe to repeat: GET, HEAD, OPTIONS, TRACE, or any with an Idempotency-Key header.
+    /// This is the rule of Go's transport.
+    pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Hop<'_>)) -> Response {
+        let mut started = Instant::now();
+        let deadline = started
+            .checked_add(request.timeout)
+            .unwrap_or(started + FAR_FUTURE);
+        let mut timer = Timer::armed(self.timer.take(), deadline);
+        let mut redirects_left = request.max_redirects;
+        let mut first = true;
+        loop {
+            let jar = match &request.jar {
+                JarChoice::Client => Some(&self.jar),
+                JarChoice::Explicit(jar) => Some(jar),
+                JarChoice::None => None,
+            };
+            request.added.cookie = Jar::header(jar, &request, first);
+            let progress = Progress::new(started, &self.stray);
+            let intake = Intake {
+                discard: request.discard_body,
+                discard_redirects: redirects_left > 0,
+                limit: self.shared.options.max_body,
+            };
+            let result = {
+                let mut transaction = pin!(self.transact(&request, intake, &progress));
+                poll_fn(|cx| match transaction.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(result),
+                    Poll::Pending => timer
+                        .poll_expired(cx, deadline)
+                        .map(|()| Err(NetError::timeout())),
+                })
+                .await
+            };
+            let ended = Instant::now();
+            let account = progress.settle(ended);
+            let redirects = |reply: &Reply| {
+                intake.discard_redirects && redirect::is_redirect(reply.head.status, &reply.head.headers)
+            };
+            let result = match result {
+                Ok(reply) if redirects(&reply) => Ok(reply),
+                Ok(Reply { head, body }) => {
+                    decode(&head.headers, body, intake.limit).map(|body| Reply { head, body })
+                }
+                Err(error) => Err(error),
+            };
+            report(&request, &result, &account, started, ended, on_hop);
+
+            match result {
+                Ok(reply) => {
+                    if let Some(jar) = jar {
+                        jar.absorb(request.target.url(), &reply.head.headers);
+                    }
+                    let failed = if redirects(&reply) {
+                        match redirect::follow(&mut request, reply.head.status, &reply.head.headers) {
+                            Ok(()) => {
+                                redirects_left -= 1;
+                                first = false;
+                                started = ended;
+                                continue;
+                            }
+                            Err(error) => Some(error),
+                        }
+                    } else {
+                        None
+                    };
+                    self.timer.set(Some(timer));
+                    return match failed {
+                        None => respond(request, Ok(reply), account),
+                        Some(error) => respond(request, Err(error), account),
+                    };
+                }
+                Err(error) => {
+                    self.timer.set(Some(timer));
+                    return respond(request, Err(error), account);
+                }
+            }
+        }
+    }
+
+    /// One transaction, with the one retry that [`Client::send`] promises.
+    async fn transact(
+        &self,
+        request: &Request,
+        intake: Intake,
+        progress: &Progress<'_>,
+    ) -> Result<Reply, NetError> {
+        let pooled = self.pool.borrow_mut().take(request.target.origin());
+        let failure = match pooled {
+            Some(Conn::H1(conn)) => self.over_h1(conn, true, request, intake, progress).await,
+            // Boxed, like everything that a warm HTTP/1.1 request does not pass through: the future of a request
+            // is part of every virtual user, and every poll walks through it.
+            Some(Conn::H2(conn)) => Box::pin(self.over_h2(conn, true, request, intake, progress)).await,
+            None => return Box::pin(self.over_fresh(request, intake, progress)).await,
+        };
+        match failure {
+            Ok(reply) => Ok(reply),
+            Err(failure) if progress.may_retry(&failure, request) => {
+                progress.retry();
+                Box::pin(self.over_fresh(request, intake, progress)).await
+            }
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn over_fresh(
+        &self,
+        request: &Request,
+        intake: Intake,
+        progress: &Progress<'_>,
+    ) -> Result<Reply, NetError> {
+        if self.local.get().is_none() {
+            self.local.set(self.shared.deal_local_ip());
+        }
+        let conn = connect(&self.shared, request.target.origin(), self.local.get(), progress).await?;
+        let result = match conn {
+            Conn::H1(conn) => self.over_h1(conn, false, request, intake, progress).await,
+            Conn::H2(conn) => {
+                if !self.shared.options.no_connection_reuse {
+                    self.pool.borrow_mut().share(conn.clone());
+                }
+                self.over_h2(conn, false, request, intake, progress).await
+            }
+        };
+        result.map_err(|failure| failure.error)
+    }
+
+    async fn over_h1(
+        &self,
+        mut conn: Box<H1>,
+        reused: bool,
+        request: &Request,
+        intake: Intake,
+        progress: &Progress<'_>,
+    ) -> Result<Reply, Failure> {
+        progress.begin(&conn.peer, reused, None);
+        let message = self.assemble(request, &conn);
+        let reply = conn.exchange(message, intake).await?;
+        let options = &self.shared.options;
+        if !options.no_connection_reuse && conn.is_reusable() {
+            self.pool.borrow_mut().put(conn, options.max_idle_per_host);
+        }
+        Ok(reply)
+    }
+
+    async fn over_h2(
+        &self,
+        mut conn: H2,
+        reused: bool,
+        request: &Request,
+        intake: Intake,
+        progress: &Progress<'_>,
+    ) -> Result<Reply, Failure> {
+        let body = if request.body.is_empty() {
+            Body::Absent
+        } else {
+            Body::Present
+        };
+        progress.begin(&conn.peer, reused, Some(body));
+        let mut message = http::Request::new(Full::new(request.body.clone()));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() = request.target.absolute();
+        *message.version_mut() = http::Version::HTTP_2;
+        let mut headers = request.wire_headers(self.shared.user_agent.as_ref());
+        // RFC 9113, 8.2.2 and 8.3.1: the authority is in :authority, and nothing is said about the connection.
+        for name in [
+            header::HOST,
+            header::CONNECTION,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+        ] {
+            headers.remove(name);
+        }
+        *message.headers_mut() = headers;
+        conn.exchange(message, intake, progress).await
+    }
+
+    fn assemble(&self, request: &Request, conn: &H1) -> http::Request<Outgoing> {
+        let mut message = http::Request::new(Full::new(request.body.clone()));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() = match &conn.peer.proxy {
+            None => request.target.path().clone(),
+            Some(_) => request.target.absolute(),
+        };
+        let mut headers = request.wire_headers(self.shared.user_agent.as_ref());
+        if let Some(value) = conn.peer.proxy.as_ref().and_then(super::Target::authorization) {
+            headers.insert(header::PROXY_AUTHORIZATION, value.clone());
+        }
+        if self.shared.options.no_connection_reuse {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        *message.headers_mut() = headers;
+        message
+    }
+}
+
+impl Request {
+    /// The headers as they go on the wire (HTTP/1.1), the client's own additions included.
+    pub fn wire_headers(&self, user_agent: Option<&HeaderValue>) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(
+            self.headers.len() + self.template.as_ref().map_or(0, |template| template.len()) + 3,
+        );
+        let ours = [
+            (header::HOST, Some(self.target.host_header())),
+            (header::USER_AGENT, user_agent),
+            (header::REFERER, self.added.referer.as_ref()),
+        ];
+        for (name, value) in ours {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
+            }
+        }
+        for map in self.template.as_deref().into_iter().chain([&self.headers]) {
+            for name in map.keys() {
+                // The first value replaces what an earlier layer said, the others join it.
+                let mut values = map.get_all(name).iter();
+                if let Some(value) = values.next() {
+                    headers.insert(name, value.clone());
+                }
+                for value in values {
+                    headers.append(name, value.clone());
+                }
+            }
+        }
+        match &self.added.cookie {
+            Some(cookie) => {
+                headers.insert(header::COOKIE, cookie.clone());
+            }
+            None => {
+                headers.remove(header::COOKIE);
+            }
+        }
+        match &self.auth {
+            Some(Auth::Basic { user, password }) => {
+                headers.insert(header::AUTHORIZATION, basic(user.as_bytes(), password.as_bytes()));
+            }
+            None => {
+                if let Some(value) = self.target.authorization()
+                    && !headers.contains_key(header::AUTHORIZATION)
+                {
+                    headers.insert(header::AUTHORIZATION, value.clone());
+                }
+            }
+        }
+        // RFC 9110, 8.6: a method that expects a body says so when there is none.
+        if self.body.is_empty() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers
+    }
+}
+
+fn report(
+    request: &Request,
+    result: &Result<Reply, NetError>,
+    account: &Account,
+    started: Instant,
+    ended: Instant,
+    on_hop: &mut dyn FnMut(&Hop<'_>),
+) {
+    let (status, version, error) = match result {
+        Ok(reply) => (reply.head.status.as_u16(), proto(reply.head.version), None),
+        Err(error) => (0, Proto::None, Some(error)),
+    };
+    on_hop(&Hop {
+        method: &request.method,
+        url: request.target.as_str(),
+        status,
+        proto: version,
+        tls: account.tls.as_ref().map_or(TlsTag::None, |tls| tls.version),
+        error,
+        timings: account.timings,
+        sent: account.sent,
+        received: account.received,
+        started,
+        ended,
+        remote: account.remote,
+        reused: account.reused,
+        retried: account.retried,
+    });
+}
+
+fn respond(request: Request, result: Result<Reply, NetError>, account: Account) -> Response {
+    let (status, version, headers, body, error) = match result {
+        Ok(Reply { head, body }) => (
+            head.status.as_u16(),
+            proto(head.version),
+            head.headers,
+            body,
+            None,
+        ),
+        Err(error) => (0, Proto::None, HeaderMap::new(), bytes::Bytes::new(), Some(error)),
+    };
+    Response {
+        status,
+        proto: version,
+        headers,
+        body,
+        timings: account.timings,
+        error,
+        remote: account.remote,
+        tls: account.tls,
+        request,
+    }
+}
+
+/// A timeout that no request will see, for those that are too large to be added to a clock.
+const FAR_FUTURE: Duration = Duration::from_hours(365 * 24);
+
+/// A deadline that costs nothing to move into the future.
+///
+/// Putting a timer into tokio's wheel and taking it out takes a lock each time; nearly all timeouts never fire. So
+/// a client keeps one timer in the wheel across requests, which rings at the earliest deadline it was ever given
+/// and is only then put where the present deadline is.
+struct Timer(Pin<Box<Sleep>>);
+
+impl Timer {
+    fn armed(kept: Option<Timer>, deadline: Instant) -> Timer {
+        let deadline = tokio::time::Instant::from_std(deadline);
+        match kept {
+            Some(mut timer) => {
+                if timer.0.deadline() > deadline || timer.0.is_elapsed() {
+                    timer.0.as_mut().reset(deadline);
+                }
+                timer
+            }
+            None => Timer(Box::pin(tokio::time::sleep_until(deadline))),
+        }
+    }
+
+    fn poll_expired(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let deadline = tokio::time::Instant::from_std(deadline);
+        while self.0.as_mut().poll(cx).is_ready() {
+            if tokio::time::Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            self.0.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}

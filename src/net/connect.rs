@@ -1,0 +1,258 @@
+//! Establishing a connection: resolve, TCP, proxy, TLS, and hyper's handshake.
+//!
+//! All of it is rare on a warm pool, so the caller boxes this future and keeps its own small.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+
+use super::error::{NetError, code};
+use super::progress::Progress;
+use super::proxy::Proxies;
+use super::shared::Shared;
+use super::target::{Hostname, Origin, Target};
+use super::tls::TlsInfo;
+use super::wire::{Marks, Metered, Wire};
+
+/// What is sent: the whole body at once, or nothing.
+pub(super) type Outgoing = Full<Bytes>;
+
+/// The longest answer to CONNECT that is read.
+const CONNECT_ANSWER_LIMIT: usize = 16 << 10;
+
+/// An established connection of either protocol.
+pub(super) enum Conn {
+    H1(Box<H1>),
+    H2(H2),
+}
+
+/// What is the same for every request on a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) origin: Arc<Origin>,
+    pub(super) remote: SocketAddr,
+    pub(super) tls: Option<Rc<TlsInfo>>,
+    pub(super) marks: Rc<Marks>,
+    /// A proxy that is spoken to in absolute form, with the credentials it wants.
+    pub(super) proxy: Option<Target>,
+}
+
+/// An HTTP/1.1 connection. Nobody polls it but the exchange that uses it.
+pub(super) struct H1 {
+    pub(super) peer: Peer,
+    pub(super) sender: http1::SendRequest<Outgoing>,
+    /// `None` once it has finished: a finished future must not be polled again.
+    pub(super) driver: Option<Driver>,
+}
+
+/// hyper's side of an HTTP/1.1 connection: it reads and writes when it is polled.
+pub(super) type Driver = http1::Connection<TokioIo<Wire>, Outgoing>;
+
+/// An HTTP/2 connection, driven by a task of its own until the last clone is gone.
+#[derive(Clone)]
+pub(super) struct H2 {
+    pub(super) peer: Peer,
+    pub(super) sender: http2::SendRequest<Outgoing>,
+}
+
+/// Connects to an origin, stamping `progress` on the way. `local`: the source address to bind.
+pub(super) async fn connect(
+    shared: &Shared,
+    origin: &Arc<Origin>,
+    local: Option<IpAddr>,
+    progress: &Progress<'_>,
+) -> Result<Conn, NetError> {
+    let proxy = shared.options.proxies.proxy_for(origin);
+    let (host, port) = proxy.map_or((&origin.host, origin.port), |proxy| {
+        (&proxy.origin().host, proxy.origin().port)
+    });
+    let address = shared.resolver.resolve(&shared.options, host, port).await?;
+
+    let start = Instant::now();
+    let dialed = tokio::time::timeout(shared.options.connect_timeout, dial(address, local)).await;
+    progress.connected(address, start.elapsed());
+    let tcp = match dialed {
+        Ok(Ok(tcp)) => tcp,
+        Ok(Err(error)) => return Err(NetError::dial(&error)),
+        Err(_) => return Err(NetError::dial_timeout()),
+    };
+    let marks = Rc::new(Marks::default());
+    progress.watch(&marks);
+    let mut stream = Metered::new(tcp, Rc::clone(&marks));
+
+    if !origin.https {
+        let peer = Peer {
+            origin: Arc::clone(origin),
+            remote: address,
+            tls: None,
+            marks,
+            proxy: proxy.cloned(),
+        };
+        return handshake_h1(Wire::plain(stream), peer).await;
+    }
+
+    if let Some(proxy) = proxy {
+        open_tunnel(&mut stream, origin, proxy).await?;
+    }
+    let start = Instant::now();
+    let shaken = handshake_tls(shared, origin, stream).await;
+    progress.secured(start.elapsed());
+    let stream = shaken?;
+    let session = stream.get_ref().1;
+    let is_h2 = session.alpn_protocol() == Some(b"h2");
+    let tls = Rc::new(TlsInfo::of(session));
+    let peer = Peer {
+        origin: Arc::clone(origin),
+        remote: address,
+        tls: Some(tls),
+        marks,
+        proxy: None,
+    };
+    if is_h2 {
+        handshake_h2(Wire::tls(stream), peer).await
+    } else {
+        handshake_h1(Wire::tls(stream), peer).await
+    }
+}
+
+async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+    let tcp = match local {
+        Some(ip) => {
+            let socket = if address.is_ipv4() {
+                TcpSocket::new_v4()
+            } else {
+                TcpSocket::new_v6()
+            }?;
+            socket.bind((ip, 0).into())?;
+            socket.connect(address).await?
+        }
+        None => TcpStream::connect(address).await?,
+    };
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn handshake_tls(
+    shared: &Shared,
+    origin: &Origin,
+    stream: Metered,
+) -> Result<tokio_rustls::client::TlsStream<Metered>, NetError> {
+    let config = shared.tls()?.config_for(&origin.host);
+    let name = match &origin.host {
+        Hostname::Ip(ip) => ServerName::from(*ip),
+        Hostname::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
+            NetError::new(
+                code::INVALID_URL,
+                "invalid URL: the host is no DNS name, which TLS needs",
+            )
+        })?,
+    };
+    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    connecting.await.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => NetError::new(
+            code::TLS,
+            "tls: the server closed the connection during the handshake",
+        ),
+        _ => NetError::io(&error),
+    })
+}
+
+async fn handshake_h1(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
+    // Go writes header names in this case; servers that care about it exist.
+    let (sender, driver) = http1::Builder::new()
+        .title_case_headers(true)
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(|error| NetError::hyper(&error))?;
+    Ok(Conn::H1(Box::new(H1 {
+        peer,
+        sender,
+        driver,
+        done: false,
+    })))
+}
+
+async fn handshake_h2(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
+    // Windows as Go's client has them: 4 MiB a stream, 1 GiB a connection, frames of 16 KiB.
+    let (sender, driver) = http2::Builder::new(Local)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(1 << 30)
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(|error| NetError::hyper(&error))?;
+    tokio::task::spawn_local(async move {
+        // Whoever waits for a response on this connection is told about its end.
+        let _ = driver.await;
+    });
+    Ok(Conn::H2(H2 { peer, sender }))
+}
+
+/// Runs hyper's HTTP/2 tasks on the worker's own thread; they are not `Send`.
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// CONNECT through a proxy (RFC 9110, 9.3.6). After a 2xx the stream belongs to the tunnel.
+async fn open_tunnel(stream: &mut Metered, origin: &Origin, proxy: &Target) -> Result<(), NetError> {
+    let authority = format!("{}:{}", origin.host, origin.port);
+    let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    if let Some(value) = Proxies::authorization(proxy) {
+        request.extend_from_slice(b"Proxy-Authorization: ");
+        request.extend_from_slice(value.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    let failed = |error: io::Error| {
+        let cause = NetError::io(&error);
+        NetError::new(cause.code, format!("proxyconnect: {}", cause.message))
+    };
+    stream.write_all(&request).await.map_err(failed)?;
+    let mut stream = Pin::new(stream);
+    let mut answer = Vec::with_capacity(256);
+    // The server of the tunnel speaks second, so there is nothing behind the answer's end.
+    while !answer.ends_with(b"\r\n\r\n") && !answer.ends_with(b"\n\n") {
+        if answer.len() >= CONNECT_ANSWER_LIMIT || stream.read_buf(&mut answer).await.map_err(failed)? == 0 {
+            return Err(NetError::new(
+                code::DIAL,
+                "proxyconnect: the proxy's answer is no HTTP response",
+            ));
+        }
+    }
+    let status = answer
+        .strip_prefix(b"HTTP/1.")
+        .and_then(|rest| rest.get(2..5))
+        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
+    match status {
+        Some(200..=299) => Ok(()),
+        Some(status) => {
+            let text = super::response::status_text(status);
+            Err(NetError::new(
+                code::DIAL,
+                format!("proxyconnect: the proxy answered {text}"),
+            ))
+        }
+        None => Err(NetError::new(
+            code::DIAL,
+            "proxyconnect: the proxy's answer is no HTTP response",
+        )),
+    }
+}

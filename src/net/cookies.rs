@@ -1,0 +1,187 @@
+//! The cookie jar of a virtual user: RFC 6265 by `cookie_store`, shared with scripts by reference.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use cookie_store::{CookieDomain, CookieStore, RawCookie};
+use http::{HeaderMap, HeaderValue, header};
+use url::Url;
+
+use super::request::{Request, RequestCookie};
+
+/// A cookie jar. Cloning gives another handle to the same jar. An unused jar holds no memory beyond its handle.
+#[derive(Debug, Clone, Default)]
+pub struct Jar(Rc<RefCell<Option<Box<CookieStore>>>>);
+
+impl Jar {
+    /// An empty jar.
+    pub fn new() -> Jar {
+        Jar::default()
+    }
+
+    /// Forgets all cookies.
+    pub fn clear(&self) {
+        self.0.borrow_mut().take();
+    }
+
+    /// Stores one cookie, given as a `Set-Cookie` header's value, as if `url` had sent it. Returns whether it was
+    /// acceptable: a cookie for a foreign domain is not.
+    pub fn set(&self, url: &Url, set_cookie: &str) -> bool {
+        let Ok(cookie) = RawCookie::parse(set_cookie) else {
+            return false;
+        };
+        self.0
+            .borrow_mut()
+            .get_or_insert_default()
+            .insert_raw(&cookie.into_owned(), url)
+            .is_ok()
+    }
+
+    /// The cookies that a request to `url` would carry, as (name, value).
+    pub fn cookies(&self, url: &Url) -> Vec<(String, String)> {
+        self.0.borrow().as_ref().map_or_else(Vec::new, |store| {
+            store
+                .get_request_values(url)
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        })
+    }
+
+    /// Forgets the cookies that a request to `url` would carry: one by name, or all of them.
+    pub fn remove(&self, url: &Url, name: Option<&str>) {
+        let mut guard = self.0.borrow_mut();
+        let Some(store) = guard.as_mut() else { return };
+        let doomed: Vec<(String, String, String)> = store
+            .matches(url)
+            .into_iter()
+            .filter(|cookie| name.is_none_or(|name| name == cookie.name()))
+            .filter_map(|cookie| {
+                let (CookieDomain::HostOnly(domain) | CookieDomain::Suffix(domain)) = &cookie.domain else {
+                    return None;
+                };
+                Some((
+                    domain.clone(),
+                    String::from(&cookie.path),
+                    cookie.name().to_owned(),
+                ))
+            })
+            .collect();
+        for (domain, path, name) in doomed {
+            store.remove(&domain, &path, &name);
+        }
+    }
+
+    /// Stores what a response sets.
+    pub(super) fn absorb(&self, url: &Url, headers: &HeaderMap) {
+        if !headers.contains_key(header::SET_COOKIE) {
+            return;
+        }
+        for value in headers.get_all(header::SET_COOKIE) {
+            if let Ok(text) = value.to_str() {
+                self.set(url, text);
+            }
+        }
+    }
+
+    /// The Cookie header for a request: what its own headers say, then the jar's cookies, then the request's.
+    pub(super) fn header(jar: Option<&Jar>, request: &Request, first_hop: bool) -> Option<HeaderValue> {
+        let guard = jar.map(|jar| jar.0.borrow());
+        let store = guard.as_ref().and_then(|guard| guard.as_ref());
+        let given = if first_hop {
+            request.given(&header::COOKIE)
+        } else {
+            None
+        };
+        if store.is_none() && request.cookies.is_empty() {
+            return given.cloned();
+        }
+        let mut text = given.map_or_else(Vec::new, |value| value.as_bytes().to_vec());
+        let mut add = |name: &str, value: &str| {
+            if !text.is_empty() {
+                text.extend_from_slice(b"; ");
+            }
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'=');
+            text.extend_from_slice(value.as_bytes());
+        };
+        if let Some(store) = store {
+            let replaced = |name: &str| {
+                request.cookies.iter().any(
+                    |RequestCookie {
+                         name: own, replace, ..
+                     }| *replace && own == name,
+                )
+            };
+            for (name, value) in store.get_request_values(request.target.url()) {
+                if !replaced(name) {
+                    add(name, value);
+                }
+            }
+        }
+        for cookie in &request.cookies {
+            add(&cookie.name, &cookie.value);
+        }
+        if text.is_empty() {
+            None
+        } else {
+            HeaderValue::from_bytes(&text).ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Target;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn stores_sends_and_forgets() {
+        let jar = Jar::new();
+        let page = url("http://a.test/x/y");
+        assert!(jar.set(&page, "a=1; Path=/"));
+        assert!(jar.set(&page, "b=2; Path=/x"));
+        assert!(!jar.set(&page, "c=3; Domain=other.test"));
+        assert_eq!(jar.cookies(&url("http://a.test/")), [("a".into(), "1".into())]);
+        assert_eq!(jar.cookies(&page).len(), 2);
+        jar.remove(&page, Some("b"));
+        assert_eq!(jar.cookies(&page), [("a".into(), "1".into())]);
+        assert!(jar.set(&page, "a=; Path=/; Max-Age=0"));
+        assert!(jar.cookies(&page).is_empty());
+    }
+
+    #[test]
+    fn the_header_joins_given_jar_and_request() {
+        let jar = Jar::new();
+        jar.set(&url("http://a.test/"), "a=1");
+        jar.set(&url("http://a.test/"), "b=2");
+        let mut request = Request::get(Target::parse("http://a.test/").unwrap());
+        request
+            .headers
+            .insert(header::COOKIE, HeaderValue::from_static("own=0"));
+        request.cookies.push(RequestCookie {
+            name: "b".into(),
+            value: "new".into(),
+            replace: true,
+        });
+        request.cookies.push(RequestCookie {
+            name: "a".into(),
+            value: "too".into(),
+            replace: false,
+        });
+        assert_eq!(
+            Jar::header(Some(&jar), &request, true).unwrap(),
+            "own=0; a=1; b=new; a=too"
+        );
+        assert_eq!(
+            Jar::header(Some(&jar), &request, false).unwrap(),
+            "a=1; b=new; a=too"
+        );
+        request.cookies.clear();
+        assert_eq!(Jar::header(None, &request, true).unwrap(), "own=0");
+        assert!(Jar::header(None, &request, false).is_none());
+    }
+}

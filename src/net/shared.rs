@@ -1,0 +1,63 @@
+//! What all virtual users of a process have in common: the options, the resolver's cache, the TLS settings.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderValue;
+
+use super::dns::Resolver;
+use super::error::NetError;
+use super::options::{NetOptions, SetupError};
+use super::tls::{Tls, TlsPlan};
+
+/// Shared by the clients of all threads.
+#[derive(Debug)]
+pub struct Shared {
+    pub(super) options: NetOptions,
+    pub(super) resolver: Resolver,
+    pub(super) user_agent: Option<HeaderValue>,
+    tls_plan: TlsPlan,
+    tls: OnceLock<Result<Tls, NetError>>,
+    next_local: AtomicUsize,
+}
+
+impl Shared {
+    /// Checks the options. Errors: TLS settings that cannot work, a User-Agent that is no header value.
+    pub fn new(options: NetOptions) -> Result<Arc<Shared>, SetupError> {
+        let user_agent = match options.user_agent.as_str() {
+            "" => None,
+            text => Some(HeaderValue::from_str(text).map_err(|_| {
+                SetupError(
+                    "userAgent has a character that a header cannot have; use visible ASCII".to_owned(),
+                )
+            })?),
+        };
+        Ok(Arc::new(Shared {
+            tls_plan: TlsPlan::new(&options)?,
+            resolver: Resolver::default(),
+            user_agent,
+            tls: OnceLock::new(),
+            next_local: AtomicUsize::new(0),
+            options,
+        }))
+    }
+
+    /// The options it was made from.
+    pub fn options(&self) -> &NetOptions {
+        &self.options
+    }
+
+    pub(super) fn tls(&self) -> Result<&Tls, NetError> {
+        self.tls
+            .get_or_init(|| self.tls_plan.load())
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// The next of `localIPs`, if there are any.
+    pub(super) fn deal_local_ip(&self) -> Option<IpAddr> {
+        let ips = &self.options.local_ips;
+        (!ips.is_empty()).then(|| ips[self.next_local.fetch_add(1, Ordering::Relaxed) % ips.len()])
+    }
+}

@@ -1,0 +1,293 @@
+//! A parsed URL with everything about it that a request needs again and again.
+//!
+//! Parsing a URL costs more than sending a request over a warm connection should, so a [`Target`] is parsed once,
+//! kept by the caller and cloned by reference count; the Host header, the request line and the pool's key are
+//! computed on the way.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderValue, Uri};
+use url::{Host, Position, Url};
+
+use super::error::{NetError, code};
+use super::request::basic;
+
+/// An `http` or `https` URL, ready to be requested. Cloning copies a pointer.
+#[derive(Clone)]
+pub struct Target(Arc<Parts>);
+
+struct Parts {
+    text: Box<str>,
+    url: Url,
+    origin: Arc<Origin>,
+    path: Uri,
+    absolute: OnceLock<Uri>,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
+}
+
+/// Scheme, host and port: what two requests must share to use the same connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) https: bool,
+    pub(super) host: Hostname,
+    pub(super) port: u16,
+}
+
+/// A name in lower case and without a trailing dot's meaning changed, or an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hostname {
+    Name(Box<str>),
+    Ip(IpAddr),
+}
+
+impl fmt::Display for Hostname {
+    /// As in a URL: IPv6 addresses in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hostname::Name(name) => f.write_str(name),
+            Hostname::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            Hostname::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+impl Target {
+    /// Parses an absolute URL. Errors (code 1020): no URL, another scheme than http or https, no host.
+    pub fn parse(text: &str) -> Result<Target, NetError> {
+        let text = text.trim();
+        let url = Url::parse(text)
+            .map_err(|error| NetError::new(code::INVALID_URL, format!("invalid URL: {error}")))?;
+        Target::from_url(text, url)
+    }
+
+    /// The URL that a `Location` header means, seen from this one. A fragment is inherited (RFC 9110, 10.2.2).
+    pub(super) fn join(&self, location: &str) -> Result<Target, NetError> {
+        let mut url = self.0.url.join(location).map_err(|error| {
+            NetError::new(
+                code::INVALID_URL,
+                format!("invalid URL in the Location header: {error}"),
+            )
+        })?;
+        if url.fragment().is_none() {
+            url.set_fragment(self.0.url.fragment());
+        }
+        let text = url.to_string();
+        Target::from_url(&text, url)
+    }
+
+    fn from_url(text: &str, url: Url) -> Result<Target, NetError> {
+        let https = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            other => {
+                return Err(NetError::new(
+                    code::INVALID_URL,
+                    format!("unsupported protocol scheme \"{other}\"; use http or https"),
+                ));
+            }
+        };
+        let host = match url.host() {
+            Some(Host::Domain(name)) => Hostname::Name(name.into()),
+            Some(Host::Ipv4(ip)) => Hostname::Ip(ip.into()),
+            Some(Host::Ipv6(ip)) => Hostname::Ip(ip.into()),
+            None => return Err(NetError::new(code::INVALID_URL, "invalid URL: no host")),
+        };
+        let port = url
+            .port_or_known_default()
+            .unwrap_or(if https { 443 } else { 80 });
+        let invalid = || NetError::new(code::INVALID_URL, "invalid URL: a character that HTTP forbids");
+        let path = Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).map_err(|_| invalid())?;
+        let host_value =
+            HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| invalid())?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        let authorization = has_user.then(|| {
+            basic(
+                &decoded(url.username()),
+                &decoded(url.password().unwrap_or_default()),
+            )
+        });
+        // Credentials never reach a tag, a log or a report.
+        let text = if has_user {
+            format!("{}://****:****@{}", url.scheme(), &url[Position::BeforeHost..]).into()
+        } else {
+            text.into()
+        };
+        Ok(Target(Arc::new(Parts {
+            text,
+            origin: Arc::new(Origin { https, host, port }),
+            path,
+            absolute: OnceLock::new(),
+            host: host_value,
+            authorization,
+            url,
+        })))
+    }
+
+    /// The URL as it was given, with credentials masked.
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The host: a name, or an address without brackets.
+    pub fn host(&self) -> String {
+        match &self.0.origin.host {
+            Hostname::Name(name) => name.to_string(),
+            Hostname::Ip(ip) => ip.to_string(),
+        }
+    }
+
+    /// The port, given or by scheme.
+    pub fn port(&self) -> u16 {
+        self.0.origin.port
+    }
+
+    /// Whether the scheme is https.
+    pub fn is_https(&self) -> bool {
+        self.0.origin.https
+    }
+
+    /// The parsed URL.
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+
+    pub(super) fn origin(&self) -> &Arc<Origin> {
+        &self.0.origin
+    }
+
+    /// The request target of HTTP/1.1: path and query.
+    pub(super) fn path(&self) -> &Uri {
+        &self.0.path
+    }
+
+    /// With scheme and authority: for HTTP/2's pseudo headers and for proxies.
+    pub(super) fn absolute(&self) -> Uri {
+        let parts = &self.0;
+        parts
+            .absolute
+            .get_or_init(|| {
+                Uri::builder()
+                    .scheme(if parts.origin.https { "https" } else { "http" })
+                    .authority(parts.host.as_bytes())
+                    .path_and_query(parts.path.path_and_query().map_or("/", |path| path.as_str()))
+                    .build()
+                    .unwrap_or_else(|_| parts.path.clone())
+            })
+            .clone()
+    }
+
+    pub(super) fn host_header(&self) -> &HeaderValue {
+        &self.0.host
+    }
+
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        self.0.authorization.as_ref()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.as_str())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Userinfo is percent-encoded in a URL and plain in an Authorization header.
+fn decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let hex = |at: usize| bytes.get(at).and_then(|&b| char::from(b).to_digit(16));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_given_text_and_computes_the_request_line() {
+        let target = Target::parse(" http://Example.com:8080/a b?q={x}#top ").unwrap();
+        assert_eq!(target.as_str(), "http://Example.com:8080/a b?q={x}#top");
+        assert_eq!(target.path().to_string(), "/a%20b?q={x}");
+        assert_eq!(target.host_header(), "example.com:8080");
+        assert_eq!(
+            (target.host().as_str(), target.port(), target.is_https()),
+            ("example.com", 8080, false)
+        );
+    }
+
+    #[test]
+    fn default_ports_leave_the_host_header() {
+        assert_eq!(
+            Target::parse("https://a.test:443/").unwrap().host_header(),
+            "a.test"
+        );
+        assert_eq!(
+            Target::parse("http://[::1]:81").unwrap().host_header(),
+            "[::1]:81"
+        );
+        assert_eq!(Target::parse("http://[::1]").unwrap().host(), "::1");
+        assert_eq!(
+            Target::parse("https://a.test/x?y")
+                .unwrap()
+                .absolute()
+                .to_string(),
+            "https://a.test/x?y"
+        );
+    }
+
+    #[test]
+    fn credentials_become_a_header_and_are_masked() {
+        let target = Target::parse("http://us%40er:p%3Ass@h.test/x").unwrap();
+        assert_eq!(target.as_str(), "http://****:****@h.test/x");
+        // base64("us@er:p:ss")
+        assert_eq!(target.authorization().unwrap(), "Basic dXNAZXI6cDpzcw==");
+        assert!(target.authorization().unwrap().is_sensitive());
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_requested() {
+        for text in [
+            "",
+            "nonsense",
+            "/relative",
+            "ftp://h/x",
+            "http://",
+            "http://h:99999/",
+            "mailto:a@b",
+        ] {
+            let error = Target::parse(text).unwrap_err();
+            assert_eq!(error.code, code::INVALID_URL, "{text}");
+        }
+    }
+
+    #[test]
+    fn locations_resolve_against_the_request() {
+        let target = Target::parse("http://h.test/a/b?c#frag").unwrap();
+        assert_eq!(target.join("d").unwrap().as_str(), "http://h.test/a/d#frag");
+        assert_eq!(target.join("//o.test/x#y").unwrap().as_str(), "http://o.test/x#y");
+        assert_eq!(target.join("?z").unwrap().as_str(), "http://h.test/a/b?z#frag");
+        assert_eq!(target.join("gopher://x").unwrap_err().code, code::INVALID_URL);
+    }
+}
