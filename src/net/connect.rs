@@ -179,8 +179,7 @@ async fn handshake_h1(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
     Ok(Conn::H1(Box::new(H1 {
         peer,
         sender,
-        driver,
-        done: false,
+        driver: Some(driver),
     })))
 }
 

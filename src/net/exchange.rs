@@ -120,11 +120,7 @@ impl H1 {
     pub(super) fn is_reusable(&mut self) -> bool {
         if !self.sender.is_ready() {
             // The end of a body may have been seen without the connection having had a chance to become idle.
-            drive(
-                &mut self.driver,
-                &mut self.done,
-                &mut Context::from_waker(Waker::noop()),
-            );
+            drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
         }
         self.driver.is_some() && self.sender.is_ready()
     }
