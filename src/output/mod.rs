@@ -1,1 +1,21 @@
-//! What leaves while a run is going: /metrics, JSON and CSV samples, terminal progress.
+//! What leaves while a run is going: the live `/metrics` page, samples to JSON and CSV files, terminal progress.
+//!
+//! Nothing here slows the load down: files are written by threads of their own from bounded queues and count what
+//! they lose, the page is rendered from the last [`Snapshot`](crate::metrics::Snapshot) when somebody asks for it.
+
+mod csv;
+mod custom;
+mod families;
+mod file;
+mod json;
+mod port;
+mod process;
+mod prometheus;
+mod server;
+mod text;
+
+pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
+pub use port::holder as port_holder;
+pub use process::{ProcessUsage, usage as process_usage};
+pub use prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
+pub use server::{BindError, MetricsServer};

@@ -1,0 +1,203 @@
+//! The `/metrics` page: a snapshot as Prometheus families, in the text format 0.0.4.
+//!
+//! Names have the prefix `loadgen_`, base units (seconds, bytes), `_total` on counters, ratios from 0 to 1, and
+//! histograms rather than summaries, so that pages of several generators add up. Series exist with zero from the first
+//! page on: a scrape before the load and one after it then give exact totals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::{HostSample, Snapshot};
+
+use super::custom;
+use super::families::{Families, labels};
+use super::process::ProcessUsage;
+
+mod view;
+
+use view::View;
+
+/// The content type of the page.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What does not change during a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    pub run_id: String,
+    pub version: String,
+    /// The script, as the user named it.
+    pub script: String,
+    /// Names of all scenarios; their series exist from the start.
+    pub scenarios: Vec<String>,
+}
+
+/// Where the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunState {
+    #[default]
+    Starting,
+    Setup,
+    Running,
+    Stopping,
+    Teardown,
+    Finished,
+}
+
+impl RunState {
+    const ALL: [RunState; 6] = [
+        RunState::Starting,
+        RunState::Setup,
+        RunState::Running,
+        RunState::Stopping,
+        RunState::Teardown,
+        RunState::Finished,
+    ];
+
+    /// The state's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Starting => "starting",
+            RunState::Setup => "setup",
+            RunState::Running => "running",
+            RunState::Stopping => "stopping",
+            RunState::Teardown => "teardown",
+            RunState::Finished => "finished",
+        }
+    }
+}
+
+/// Everything that a page shows.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub info: RunInfo,
+    pub state: RunState,
+    /// `None` until the first one was taken.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The newest sample of each machine.
+    pub hosts: Vec<HostSample>,
+    pub process: ProcessUsage,
+    /// How long the previous page took to make, and how many were asked for before this one.
+    pub scrape_duration: Duration,
+    pub scrapes: u64,
+}
+
+/// The page as text.
+pub fn render(page: &Page) -> String {
+    let mut families = Families::default();
+    run(page, &mut families);
+    let empty = [];
+    let rows = page
+        .snapshot
+        .as_ref()
+        .map_or(&empty[..], |snapshot| &snapshot.rows);
+    let view = View { page, rows };
+    view.http(&mut families);
+    view.iterations(&mut families);
+    view.data_and_checks(&mut families);
+    view.websockets(&mut families);
+    view.generator(&mut families);
+    thresholds(page, &mut families);
+    machines(page, &mut families);
+    if let Some(snapshot) = &page.snapshot {
+        custom::families(snapshot, &mut families);
+    }
+    families.encode()
+}
+
+fn run(page: &Page, families: &mut Families) {
+    let RunInfo {
+        run_id,
+        version,
+        script,
+        scenarios,
+    } = &page.info;
+    let scenarios = scenarios.join(",");
+    let pairs = [
+        ("run_id", &**run_id),
+        ("version", version),
+        ("script", script),
+        ("scenarios", scenarios.as_str()),
+    ];
+    families.gauge("loadgen_run_info", "What runs; always 1.", labels(pairs), 1.0);
+    for state in RunState::ALL {
+        families.gauge(
+            "loadgen_run_state",
+            "1 for the state that the run is in, 0 for the others.",
+            labels([("state", state.as_str())]),
+            f64::from(u8::from(state == page.state)),
+        );
+    }
+    let elapsed = page
+        .snapshot
+        .as_ref()
+        .map_or(0.0, |snapshot| snapshot.elapsed.as_secs_f64());
+    families.gauge(
+        "loadgen_run_elapsed_seconds",
+        "Time since the run's start.",
+        Vec::new(),
+        elapsed,
+    );
+}
+
+fn thresholds(page: &Page, families: &mut Families) {
+    let Some(snapshot) = &page.snapshot else { return };
+    for state in &snapshot.thresholds {
+        let metric = state.spec.filter.to_string();
+        let pairs = [
+            ("metric", metric.as_str()),
+            ("threshold", &state.spec.expression.source),
+        ];
+        // One that has nothing to judge yet has not failed yet.
+        let ok = state.ok || (state.empty && page.state != RunState::Finished);
+        families.gauge(
+            "loadgen_threshold_ok",
+            "Whether a threshold holds: 1 or 0.",
+            labels(pairs),
+            f64::from(u8::from(ok)),
+        );
+        if let Some(value) = state.value {
+            families.gauge(
+                "loadgen_threshold_value",
+                "The number that a threshold judges, in the unit of its expression.",
+                labels(pairs),
+                value,
+            );
+        }
+    }
+}
+
+fn machines(page: &Page, families: &mut Families) {
+    for host in &page.hosts {
+        let machine = [("host", &*host.host)];
+        families.gauge(
+            "loadgen_target_cpu_utilization_ratio",
+            "Share of the target machine's cores that is busy.",
+            labels(machine),
+            host.cpu_busy,
+        );
+        families.gauge(
+            "loadgen_target_memory_utilization_ratio",
+            "Share of the target machine's memory that is in use.",
+            labels(machine),
+            host.mem_used_ratio(),
+        );
+        for process in &host.processes {
+            let pairs = [("host", &*host.host), ("process", &*process.name)];
+            families.gauge(
+                "loadgen_target_process_cpu_cores",
+                "CPU that a process of the target uses: 1 is one core.",
+                labels(pairs),
+                process.cpu_cores,
+            );
+            families.gauge(
+                "loadgen_target_process_memory_bytes",
+                "Resident memory of a process of the target.",
+                labels(pairs),
+                process.rss as f64,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,380 @@
+//! The HTTP server behind `/metrics`: one small task that renders the page when somebody asks for it.
+//!
+//! It also knows when it was asked, so that a run can begin after a first scrape and end after a last one: that is what
+//! makes the totals of a short run exact in Prometheus.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::metrics::{HostSample, Snapshot};
+
+use super::port;
+use super::process;
+use super::prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
+
+/// Why the page cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error(
+        "port {} is in use{}: choose another address for /metrics with `--metrics-addr`, or `--metrics-addr off`",
+        address.port(),
+        holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default()
+    )]
+    InUse {
+        address: SocketAddr,
+        holder: Option<String>,
+    },
+    #[error("cannot serve /metrics on {address}: {source}; choose another address with `--metrics-addr`")]
+    Other { address: SocketAddr, source: io::Error },
+}
+
+/// A scraper that holds connections open must not use up the process's descriptors.
+const MAX_CONNECTIONS: usize = 64;
+/// Time for a client to say what it wants.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for pages that are on their way at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The served page. Dropping it closes the port at once; [`MetricsServer::shutdown`] lets answers finish.
+#[derive(Debug)]
+pub struct MetricsServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    page: Mutex<State>,
+    scraped: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    page: Page,
+    /// When the last page that went out was begun.
+    last: Option<Instant>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renders a page. The lock is held only to copy what it shows, which is shared.
+    fn scrape(&self) -> String {
+        let begun = Instant::now();
+        let mut page = self.lock().page.clone();
+        page.process = process::usage();
+        let text = render(&page);
+        let mut state = self.lock();
+        state.page.scrapes += 1;
+        state.page.scrape_duration = begun.elapsed();
+        state.last = Some(begun);
+        drop(state);
+        self.scraped.notify_waiters();
+        text
+    }
+}
+
+impl MetricsServer {
+    /// Binds `address` (port 0 takes a free one) and serves from a task of the current tokio runtime.
+    ///
+    /// # Errors
+    /// An address that is in use or not this machine's; the message names the port, who holds it where that can be
+    /// told, and the flag.
+    pub async fn bind(address: SocketAddr, info: RunInfo) -> Result<MetricsServer, BindError> {
+        let error = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse {
+                address,
+                holder: port::holder(address),
+            },
+            _ => BindError::Other { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let bound = listener.local_addr().map_err(error)?;
+        let page = Page {
+            info,
+            ..Page::default()
+        };
+        let shared = Arc::new(Shared {
+            page: Mutex::new(State { page, last: None }),
+            scraped: Notify::new(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(serve(listener, shared.clone(), stopped));
+        Ok(MetricsServer {
+            address: bound,
+            shared,
+            stop,
+            task,
+        })
+    }
+
+    /// Where the page is, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Shows this snapshot from now on.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.shared.lock().page.snapshot = Some(snapshot);
+    }
+
+    /// Shows this sample as the newest of its machine.
+    pub fn publish_host(&self, sample: HostSample) {
+        let hosts = &mut self.shared.lock().page.hosts;
+        match hosts.iter_mut().find(|known| known.host == sample.host) {
+            Some(known) => *known = sample,
+            None => hosts.push(sample),
+        }
+    }
+
+    /// Shows the run in this state.
+    pub fn set_state(&self, state: RunState) {
+        self.shared.lock().page.state = state;
+    }
+
+    /// When the last page that was served was begun.
+    pub fn last_scrape(&self) -> Option<Instant> {
+        self.shared.lock().last
+    }
+
+    /// Waits until a page was served that was begun after `after`, for at most `timeout`. Whether there was one.
+    pub async fn wait_scrape(&self, after: Instant, timeout: Duration) -> bool {
+        let scraped = async {
+            loop {
+                let next = self.shared.scraped.notified();
+                tokio::pin!(next);
+                // Registered before the look, so that a scrape in between is not missed.
+                next.as_mut().enable();
+                if self.last_scrape().is_some_and(|last| last > after) {
+                    return;
+                }
+                next.await;
+            }
+        };
+        tokio::time::timeout(timeout, scraped).await.is_ok()
+    }
+
+    /// Stops accepting, lets answers that are on their way finish, and closes the port.
+    pub async fn shutdown(mut self) {
+        // No receiver is left when the task has ended already.
+        let _ = self.stop.send(true);
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.task).await;
+    }
+}
+
+impl Drop for MetricsServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        let (shared, mut stopped) = (shared.clone(), stopped.clone());
+        connections.spawn(async move {
+            let service = service_fn(move |request| {
+                let response = answer(&request, &shared);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            // A client that goes away is none of ours to report.
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = stopped.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            // Out of descriptors, or a connection gone before it was accepted: wait, do not spin.
+            tracing::debug!("/metrics: cannot accept a connection: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+const INDEX: &str =
+    "<!doctype html><title>loadgen</title><h1>loadgen</h1><p><a href=\"/metrics\">/metrics</a></p>\n";
+
+fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+    let head = request.method() == Method::HEAD;
+    if !head && request.method() != Method::GET {
+        let mut response = respond(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "text/plain",
+            "only GET and HEAD\n".to_owned(),
+        );
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let response = match request.uri().path() {
+        // A HEAD reads no numbers, so it is not a scrape.
+        "/metrics" if head => respond(StatusCode::OK, CONTENT_TYPE, String::new()),
+        "/metrics" => respond(StatusCode::OK, CONTENT_TYPE, shared.scrape()),
+        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned()),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "there is only /metrics\n".to_owned(),
+        ),
+    };
+    if head {
+        response.map(|_| Full::default())
+    } else {
+        response
+    }
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE_HEADER, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn server() -> MetricsServer {
+        let info = RunInfo {
+            scenarios: vec!["default".to_owned()],
+            ..RunInfo::default()
+        };
+        MetricsServer::bind("127.0.0.1:0".parse().unwrap(), info)
+            .await
+            .unwrap()
+    }
+
+    async fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let text = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn the_page_the_index_and_what_is_neither() {
+        let server = server().await;
+        let page = ask(server.address(), "GET /metrics").await;
+        assert!(
+            page.starts_with("HTTP/1.1 200") && page.contains("text/plain; version=0.0.4"),
+            "{page}"
+        );
+        assert!(page.contains("loadgen_http_requests_total{"), "{page}");
+        assert!(ask(server.address(), "GET /").await.contains("href=\"/metrics\""));
+        assert!(ask(server.address(), "GET /x").await.starts_with("HTTP/1.1 404"));
+        assert!(
+            ask(server.address(), "POST /metrics")
+                .await
+                .starts_with("HTTP/1.1 405")
+        );
+        assert!(ask(server.address(), "HEAD /metrics").await.ends_with("\r\n\r\n"));
+        let page = ask(server.address(), "GET /metrics?x=1").await;
+        assert!(
+            page.contains("\nloadgen_scrapes_total 1\n"),
+            "HEAD is no scrape: {page}"
+        );
+        server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_run_can_wait_for_a_scrape() {
+        let server = server().await;
+        let begin = Instant::now();
+        assert!(!server.wait_scrape(begin, Duration::from_millis(20)).await);
+        let (seen, _) = tokio::join!(
+            server.wait_scrape(begin, Duration::from_secs(5)),
+            ask(server.address(), "GET /metrics")
+        );
+        assert!(seen);
+        assert!(
+            server.wait_scrape(begin, Duration::ZERO).await,
+            "one that was already"
+        );
+        assert!(
+            !server
+                .wait_scrape(Instant::now(), Duration::from_millis(20))
+                .await
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_its_holder() {
+        let server = server().await;
+        let error = MetricsServer::bind(server.address(), RunInfo::default())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&server.address().port().to_string()), "{error}");
+        assert!(error.contains("--metrics-addr"), "{error}");
+        if cfg!(target_os = "linux") {
+            assert!(error.contains("pid"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_shutdown_the_port_is_free_even_with_an_idle_connection() {
+        let server = server().await;
+        let address = server.address();
+        let idle = TcpStream::connect(address).await.unwrap();
+        tokio::task::yield_now().await;
+        server.shutdown().await;
+        assert!(TcpStream::connect(address).await.is_err());
+        drop(idle);
+    }
+}
