@@ -104,6 +104,15 @@ proptest! {
         prop_assert_eq!(parts, n);
     }
 
+    /// However many virtual users there are to go with them, no iteration is lost or done twice.
+    #[test]
+    fn staffed_shares_partition_the_iterations(vus in 1u64..200, n in 0u64..2_000, sequence in sequences()) {
+        let staffed: Vec<_> = shares(&sequence).iter().filter_map(|share| share.staffed(vus)).collect();
+        let mut all: Vec<u64> = staffed.iter().flat_map(|s| (0..s.count(n)).map(|k| s.nth(k))).collect();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..n).collect::<Vec<_>>());
+    }
+
     /// A share is as even as its length says: never more than one segment count away from its fraction.
     #[test]
     fn shares_are_even(n in 0u64..10_000, sequence in sequences()) {

@@ -17,6 +17,9 @@ pub(super) const FINEST: u64 = 100_000;
 pub struct Share {
     /// My places in a round, ascending.
     places: Arc<[u64]>,
+    /// How many places each segment of the sequence gets in a round, and which of them I am.
+    sizes: Arc<[u64]>,
+    mine: usize,
     /// The length of a round.
     round: u64,
     /// Of the items at those places only each `stride`-th is mine, beginning at `offset`.
@@ -27,12 +30,7 @@ pub struct Share {
 impl Share {
     /// Everything.
     pub fn whole() -> Share {
-        Share {
-            places: Arc::new([0]),
-            round: 1,
-            offset: 0,
-            stride: 1,
-        }
+        Share::of(Arc::new([1]), 0)
     }
 
     /// The share of `segment`, one of `sequence`; without a sequence, the one that the segment's form suggests: `n` equal
@@ -62,19 +60,55 @@ impl Share {
                 .filter(|r| *r <= FINEST)
                 .ok_or_else(too_fine)?;
         }
-        let sizes: Vec<u64> = segments
+        let sizes: Arc<[u64]> = segments
             .iter()
             .map(|segment| {
                 let length = segment.length();
                 length.num * (round / length.den)
             })
             .collect();
-        Ok(Share {
-            places: deal(round, &sizes, mine).into(),
+        Ok(Share::of(sizes, mine))
+    }
+
+    fn of(sizes: Arc<[u64]>, mine: usize) -> Share {
+        let round = sizes.iter().sum();
+        let mut places = Vec::with_capacity(sizes[mine] as usize);
+        places.extend(
+            owners(&sizes)
+                .zip(0..)
+                .filter(|(owner, _)| *owner == mine)
+                .map(|(_, place)| place),
+        );
+        Share {
+            places: places.into(),
+            sizes,
+            mine,
             round,
             offset: 0,
             stride: 1,
-        })
+        }
+    }
+
+    /// The iterations that go with my part of `vus` virtual users: as many in relation as I have of these, `None` if I have
+    /// none. Where the virtual users do not divide evenly, those who have more get more to do, as in k6. Not for splits.
+    pub fn staffed(&self, vus: u64) -> Option<Share> {
+        if self.count(vus) == 0 {
+            return None;
+        }
+        if vus.is_multiple_of(self.round) || vus > FINEST {
+            return Some(self.clone());
+        }
+        let mut sizes: Vec<u64> = self.sizes.iter().map(|size| size * (vus / self.round)).collect();
+        for owner in owners(&self.sizes).take((vus % self.round) as usize) {
+            sizes[owner] += 1;
+        }
+        let mine = sizes[..self.mine].iter().filter(|size| **size > 0).count();
+        sizes.retain(|size| *size > 0);
+        let divisor = sizes.iter().copied().fold(0, gcd);
+        Some(Share::of(
+            sizes.into_iter().map(|size| size / divisor).collect(),
+            mine,
+        ))
     }
 
     /// The global index of my `k`-th item (both from 0).
@@ -105,6 +139,8 @@ impl Share {
         let workers = u64::from(workers.max(1));
         Share {
             places: Arc::clone(&self.places),
+            sizes: Arc::clone(&self.sizes),
+            mine: self.mine,
             round: self.round,
             offset: self.offset + self.stride * (u64::from(worker) % workers),
             stride: self.stride * workers,
@@ -112,29 +148,24 @@ impl Share {
     }
 }
 
-/// Deals `round` places to segments that are to get `sizes` of them and returns those of segment `mine`: k6's striping.
+/// Deals a round's places to segments that are to get `sizes` of them, and says whose each is: k6's striping.
 ///
-/// A segment that is to get `a` places may take its `c`-th from place `c·L/a` on; of those that may, the longest takes it.
-/// No place is left over: at place `i`, `Σ (⌊i·a/L⌋ + 1) > Σ i·a/L = i` are due to be taken, and only `i` have been. None is
-/// given twice its due: the `a`-th (from 0) may be taken from place `L` on, which is in the next round.
-fn deal(round: u64, sizes: &[u64], mine: usize) -> Vec<u64> {
+/// A segment that is to get `a` of `L` places may take its `c`-th from place `c·L/a` on; of those that may, the longest takes
+/// it. No place is left over: at place `i`, `Σ (⌊i·a/L⌋ + 1) > Σ i·a/L = i` are due to be taken, and only `i` have been. None
+/// is given more than its due: the `a`-th (from 0) may be taken from place `L` on, which is in the next round.
+fn owners(sizes: &[u64]) -> impl Iterator<Item = usize> {
+    let round: u64 = sizes.iter().sum();
     let mut longest_first: Vec<usize> = (0..sizes.len()).collect();
     longest_first.sort_by_key(|&i| std::cmp::Reverse(sizes[i]));
     let mut taken = vec![0u64; sizes.len()];
-    let mut places = Vec::with_capacity(sizes[mine] as usize);
-    for place in 0..round {
+    (0..round).filter_map(move |place| {
         let next = longest_first
             .iter()
             .copied()
-            .find(|&i| place * sizes[i] >= taken[i] * round);
-        if let Some(i) = next {
-            taken[i] += 1;
-            if i == mine {
-                places.push(place);
-            }
-        }
-    }
-    places
+            .find(|&i| place * sizes[i] >= taken[i] * round)?;
+        taken[next] += 1;
+        Some(next)
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +206,29 @@ mod tests {
                 .collect::<Vec<_>>(),
             [3, 3, 2, 2]
         );
+    }
+
+    #[test]
+    fn iterations_go_where_virtual_users_are() {
+        let thirds: Vec<Share> = ["0:1/3", "1/3:2/3", "2/3:1"]
+            .iter()
+            .map(|s| share(s, None).unwrap())
+            .collect();
+        // Two virtual users for three instances: the third has nothing to do.
+        let staffed: Vec<_> = thirds
+            .iter()
+            .map(|share| share.staffed(2).map(|s| first(&s, 3)))
+            .collect();
+        assert_eq!(staffed, [Some(vec![0, 2, 4]), Some(vec![1, 3, 5]), None]);
+        // Four: the first has two of them.
+        let staffed: Vec<_> = thirds
+            .iter()
+            .map(|share| share.staffed(4).map(|s| s.count(100)))
+            .collect();
+        assert_eq!(staffed, [Some(50), Some(25), Some(25)]);
+        assert_eq!(thirds[1].staffed(6).as_ref(), Some(&thirds[1]));
+        assert_eq!(Share::whole().staffed(7), Some(Share::whole()));
+        assert_eq!(Share::whole().staffed(0), None);
     }
 
     #[test]
