@@ -1,1 +1,131 @@
-//! The embedded target: the endpoints of the systems under test, with an adjustable capacity, so that overload looks like overload.
+//! The embedded target: the endpoints of the systems under test, with an adjustable capacity, so that overload looks
+//! like overload.
+//!
+//! `loadgen demo` calls [`serve`]; `loadgen run --demo` starts that command as a child process through [`DemoChild`],
+//! so that its CPU and memory can be told from the generator's. One system is one file ([`prim`]) that lists its
+//! services and their routes; [`router`] serves any of them, and [`capacity`] decides what each request costs.
+
+pub mod args;
+mod burn;
+pub mod capacity;
+pub mod child;
+mod dice;
+mod error;
+mod prim;
+mod router;
+pub mod server;
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+pub use args::{DemoArgs, DemoOptions};
+pub use child::DemoChild;
+pub use error::DemoError;
+pub use server::Server;
+
+/// Serves until `shutdown` resolves; [`stop_requested`] is what the command line passes.
+///
+/// Prints where each service listens as soon as it does: for people, or as one line of JSON for the parent process.
+/// Blocks the calling thread, which must not be one of an async runtime.
+pub fn serve(options: &DemoOptions, shutdown: impl Future<Output = ()>) -> Result<(), DemoError> {
+    let server = Server::start(options)?;
+    let text = if options.print_ports {
+        ready_line(server.addresses())
+    } else {
+        greeting(server.addresses())
+    };
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(DemoError::Start)?;
+    drop(stdout);
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DemoError::Start)?;
+    waiting.block_on(shutdown);
+    server.stop();
+    Ok(())
+}
+
+/// Resolves on SIGINT or SIGTERM and, if asked for, when standard input is closed. For use inside [`serve`].
+pub async fn stop_requested(or_stdin_closed: bool) {
+    let stdin = async {
+        if or_stdin_closed {
+            stdin_closed().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = stdin => {}
+        () = signalled() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals do what they do by themselves: they end the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Waits for the end of standard input on a thread of its own, which a blocking read needs.
+async fn stdin_closed() {
+    let (closed, end) = tokio::sync::oneshot::channel();
+    let reading = std::thread::Builder::new()
+        .name("demo-stdin".to_owned())
+        .spawn(move || {
+            let mut stdin = io::stdin().lock();
+            let mut ignored = [0; 256];
+            loop {
+                match stdin.read(&mut ignored) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) => break,
+                }
+            }
+            let _ = closed.send(());
+        });
+    // Without the thread nobody would notice the end of the parent, so the target had better not run at all.
+    if reading.is_ok() {
+        let _ = end.await;
+    }
+}
+
+/// What `--print-ports` prints: `{"pid":123,"services":{"wallet":"127.0.0.1:3001",…}}` and a newline.
+fn ready_line(addresses: &[(&'static str, SocketAddr)]) -> String {
+    let services: serde_json::Map<_, _> = addresses
+        .iter()
+        .map(|(name, address)| ((*name).to_owned(), address.to_string().into()))
+        .collect();
+    format!("{}\n", json!({ "pid": std::process::id(), "services": services }))
+}
+
+fn greeting(addresses: &[(&'static str, SocketAddr)]) -> String {
+    let lines: Vec<String> = addresses
+        .iter()
+        .map(|(name, address)| format!("{name:<8} http://{address}\n"))
+        .collect();
+    lines.concat()
+}

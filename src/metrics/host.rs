@@ -56,9 +56,9 @@ impl HostSample {
 /// TCP sockets of a machine, as `/proc/net/sockstat` counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketCounts {
-    /// Sockets in any state but TIME_WAIT.
+    /// Sockets in any state but `TIME_WAIT`.
     pub in_use: u64,
-    /// Sockets in TIME_WAIT: they hold local ports after a connection closed.
+    /// Sockets in `TIME_WAIT`: they hold local ports after a connection closed.
     pub time_wait: u64,
     /// Sockets that no process owns any more but whose connection still closes.
     pub orphaned: u64,

@@ -1,0 +1,187 @@
+use super::*;
+
+fn limits() -> Limits {
+    Limits {
+        workers: 2,
+        cpu_cost: Duration::ZERO,
+        queue: 100,
+        per_second: None,
+        latency: Duration::ZERO,
+        jitter: Duration::ZERO,
+        error_rate: 0.0,
+        seed: 1,
+    }
+}
+
+fn capacity(limits: Limits) -> Capacity {
+    Capacity::new(limits).expect("threads")
+}
+
+/// Starts `count` requests at once and waits for all of them.
+async fn all_at_once(capacity: &Capacity, count: usize) -> Vec<Turn> {
+    futures_util::future::join_all((0..count).map(|_| capacity.turn())).await
+}
+
+fn count(turns: &[Turn], wanted: impl Fn(&Turn) -> bool) -> usize {
+    turns.iter().filter(|turn| wanted(turn)).count()
+}
+
+#[tokio::test]
+async fn without_limits_everything_is_served_at_once() {
+    let capacity = capacity(limits());
+    let turns = all_at_once(&capacity, 1000).await;
+    assert_eq!(count(&turns, |turn| *turn == Turn::Served), 1000);
+    let stats = capacity.stats();
+    assert_eq!(
+        (stats.accepted, stats.served, stats.queue, stats.busy),
+        (1000, 1000, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn the_pace_lets_no_more_through_than_it_says_and_the_queue_holds_no_more() {
+    let capacity = capacity(Limits {
+        per_second: NonZeroU32::new(40),
+        queue: 10,
+        ..limits()
+    });
+    let started = Instant::now();
+    let turns = all_at_once(&capacity, 60).await;
+    // One goes at once and ten wait for their turn, 25 ms apart.
+    assert_eq!(count(&turns, |turn| *turn == Turn::Served), 11);
+    assert_eq!(count(&turns, |turn| matches!(turn, Turn::Rejected { .. })), 49);
+    assert!(
+        started.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        started.elapsed()
+    );
+    let stats = capacity.stats();
+    assert_eq!((stats.accepted, stats.rejected, stats.queue), (11, 49, 0));
+}
+
+#[tokio::test]
+async fn slots_burn_cpu_and_the_rest_waits_or_is_rejected() {
+    let capacity = capacity(Limits {
+        cpu_cost: Duration::from_millis(20),
+        queue: 3,
+        ..limits()
+    });
+    let started = Instant::now();
+    let turns = all_at_once(&capacity, 10).await;
+    assert_eq!(
+        count(&turns, |turn| *turn == Turn::Served),
+        5,
+        "two in slots and three waiting"
+    );
+    assert!(
+        started.elapsed() >= Duration::from_millis(60),
+        "five of 20 ms in two slots: {:?}",
+        started.elapsed()
+    );
+    assert_eq!(capacity.stats().busy, 0);
+}
+
+#[tokio::test]
+async fn a_closed_loop_of_as_many_clients_as_slots_is_never_rejected() {
+    let capacity = capacity(Limits {
+        cpu_cost: Duration::from_micros(50),
+        queue: 0,
+        ..limits()
+    });
+    let client = || async {
+        for _ in 0..500 {
+            assert_eq!(capacity.turn().await, Turn::Served);
+        }
+    };
+    tokio::join!(client(), client());
+    assert_eq!(capacity.stats().served, 1000);
+}
+
+#[tokio::test]
+async fn both_limits_share_one_queue() {
+    let capacity = capacity(Limits {
+        cpu_cost: Duration::from_millis(1),
+        per_second: NonZeroU32::new(20),
+        queue: 5,
+        ..limits()
+    });
+    let turns = all_at_once(&capacity, 30).await;
+    assert_eq!(count(&turns, |turn| *turn == Turn::Served), 6);
+    assert_eq!(capacity.stats().queue, 0);
+}
+
+#[tokio::test]
+async fn failures_need_a_queue_that_is_over_half_full() {
+    let calm = capacity(Limits {
+        per_second: NonZeroU32::new(10_000),
+        queue: 100,
+        error_rate: 1.0,
+        ..limits()
+    });
+    for turn in all_at_once(&calm, 50).await {
+        assert_eq!(turn, Turn::Served);
+    }
+    let strained = capacity(Limits {
+        per_second: NonZeroU32::new(10_000),
+        queue: 100,
+        error_rate: 0.5,
+        ..limits()
+    });
+    let turns = all_at_once(&strained, 101).await;
+    let failed = count(&turns, |turn| *turn == Turn::Failed);
+    assert!(
+        (10..40).contains(&failed),
+        "about half of the second half of the queue: {failed}"
+    );
+    assert_eq!(strained.stats().failed, failed as u64);
+}
+
+#[tokio::test]
+async fn who_leaves_gives_up_the_place() {
+    let capacity = capacity(Limits {
+        per_second: NonZeroU32::new(1),
+        queue: 1,
+        ..limits()
+    });
+    assert_eq!(capacity.turn().await, Turn::Served);
+    let waiting = tokio::time::timeout(Duration::from_millis(20), capacity.turn()).await;
+    assert!(waiting.is_err(), "its turn comes in a second");
+    let stats = capacity.stats();
+    assert_eq!((stats.queue, stats.abandoned), (0, 1));
+}
+
+#[tokio::test]
+async fn latency_takes_time_but_no_slot() {
+    let capacity = capacity(Limits {
+        latency: Duration::from_millis(30),
+        jitter: Duration::from_millis(10),
+        ..limits()
+    });
+    let started = Instant::now();
+    all_at_once(&capacity, 200).await;
+    let took = started.elapsed();
+    assert!(
+        took >= Duration::from_millis(30) && took < Duration::from_millis(300),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn jitter_spreads_evenly_around_the_latency_and_never_below_zero() {
+    let wide = capacity(Limits {
+        latency: Duration::from_millis(10),
+        jitter: Duration::from_millis(4),
+        ..limits()
+    });
+    let drawn: Vec<f64> = (0..4000).map(|_| wide.latency().as_secs_f64() * 1e3).collect();
+    assert!(drawn.iter().all(|ms| (6.0..14.0).contains(ms)));
+    let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+    // The standard error of the mean of 4000 uniform draws over 8 ms is 0.037 ms.
+    assert!((mean - 10.0).abs() < 0.15, "{mean}");
+    let more_than_all = capacity(Limits {
+        latency: Duration::from_millis(1),
+        jitter: Duration::from_millis(5),
+        ..limits()
+    });
+    assert!((0..100).all(|_| more_than_all.latency() < Duration::from_millis(6)));
+}
