@@ -12,7 +12,7 @@ use crate::pace::parse_duration;
 /// Serve the embedded target: a small system with an adjustable capacity, to try scenarios on.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct DemoArgs {
-    /// Ports of the services wallet, store and spawn
+    /// Ports of the services wallet, store and spawn [default: 3001,3002,3004]
     #[arg(
         long,
         value_name = "PORTS",
@@ -22,7 +22,7 @@ pub struct DemoArgs {
     )]
     pub ports: Option<Vec<u16>>,
 
-    /// First port: the services take it and those that follow; 0 takes free ones [default: each service its own]
+    /// First port: the services take it and those that follow; 0 takes free ones
     #[arg(long, value_name = "PORT", help_heading = "Addresses")]
     pub port: Option<u16>,
 

@@ -15,9 +15,11 @@ mod prim;
 mod router;
 pub mod server;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 
 use serde_json::json;
 
@@ -37,19 +39,30 @@ pub fn serve(options: &DemoOptions, shutdown: impl Future<Output = ()>) -> Resul
     } else {
         greeting(server.addresses())
     };
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(DemoError::Start)?;
-    drop(stdout);
     let waiting = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(DemoError::Start)?;
-    waiting.block_on(shutdown);
+    waiting.block_on(async {
+        let mut shutdown = pin!(shutdown);
+        // Polled before anybody is told that the target is ready, so that its signal handlers are in place by then.
+        if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context)))
+            .await
+            .is_pending()
+        {
+            announce(&text).map_err(DemoError::Start)?;
+            shutdown.await;
+        }
+        Ok(())
+    })?;
     server.stop();
     Ok(())
+}
+
+fn announce(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// Resolves on SIGINT or SIGTERM and, if asked for, when standard input is closed. For use inside [`serve`].
