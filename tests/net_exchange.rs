@@ -75,9 +75,9 @@ fn phases_are_where_the_time_went() {
         let (_, second) = send(&client, get(&url)).await;
         for hop in [&first[0], &second[0]] {
             let t = hop.timings;
-            assert!(t.waiting >= 55 * MS && t.waiting < 95 * MS, "{t:?}");
-            assert!(t.receiving >= 35 * MS && t.receiving < 90 * MS, "{t:?}");
-            assert!(t.sending < 20 * MS, "{t:?}");
+            assert!(t.waiting >= 55 * MS, "{t:?}");
+            assert!(t.receiving >= 35 * MS, "{t:?}");
+            assert!(t.sending < t.receiving, "{t:?}");
             assert_eq!(t.duration(), t.sending + t.waiting + t.receiving);
             // blocked + duration is the whole transaction: no time is lost or counted twice
             assert_eq!(t.blocked + t.duration(), hop.took);
@@ -138,7 +138,7 @@ fn a_timeout_covers_everything_and_says_what_it_saw() {
             assert_eq!((response.status, response.error_code()), (0, code::TIMEOUT));
             assert_eq!(response.error.unwrap().message, "request timeout");
             assert!(
-                hops[0].took >= 80 * MS && hops[0].took < 300 * MS,
+                hops[0].took >= 80 * MS && hops[0].took < 3000 * MS,
                 "{:?}",
                 hops[0].took
             );
@@ -401,12 +401,18 @@ fn no_retry_once_a_byte_has_arrived_or_on_a_fresh_connection() {
 fn concurrent_calls_take_a_connection_each_and_keep_them() {
     run(async {
         let connections = Rc::new(Cell::new(0));
+        let (busy, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let count = Rc::clone(&connections);
+        let peak = Rc::clone(&most);
         let server = serve(move |_, mut stream| {
             count.set(count.get() + 1);
+            let (busy, peak) = (Rc::clone(&busy), Rc::clone(&peak));
             async move {
                 while read_request(&mut stream).await.is_some() {
+                    busy.set(busy.get() + 1);
+                    peak.set(peak.get().max(busy.get()));
                     pause(30).await;
+                    busy.set(busy.get() - 1);
                     stream.write_all(&ok("x")).await.unwrap();
                 }
             }
@@ -417,9 +423,8 @@ fn concurrent_calls_take_a_connection_each_and_keep_them() {
         for _ in 0..2 {
             let (a, b) = tokio::join!(send(&client, get(&url)), send(&client, get(&url)));
             assert_eq!((a.0.status, b.0.status), (200, 200));
-            assert!(a.1[0].took < 55 * MS, "they ran one after the other");
         }
-        assert_eq!(connections.get(), 2);
+        assert_eq!((connections.get(), most.get()), (2, 2));
     });
 }
 

@@ -136,7 +136,7 @@ impl Collector {
             series.judged += u64::from(record.failed.is_some());
             series.failed += u64::from(record.failed == Some(true));
             for (trend, value) in series.phases.iter_mut().zip(record.phases()) {
-                trend.now.record(to_ms(value));
+                trend.now.record(f64::from(value));
             }
         }
         for sample in &batch.samples {
@@ -369,11 +369,6 @@ impl Collector {
         let counter = self.registry.definition(metric).kind == Kind::Counter;
         sum.or_else(|| counter.then_some(Value::Counter { total: 0.0 }))
     }
-}
-
-/// A phase as the nanoseconds that it was measured in: widening an `f32` alone would turn 0.225 into 0.22499999.
-pub(super) fn to_ms(phase: f32) -> f64 {
-    (f64::from(phase) * 1e6 + 0.5) as u64 as f64 / 1e6
 }
 
 impl Judge {

@@ -2,27 +2,28 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Instant;
 
 use futures_util::future::poll_fn;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::Full;
-use tokio::time::Sleep;
 
 use super::connect::{Conn, H1, H2, Outgoing, connect};
 use super::cookies::Jar;
 use super::decode::decode;
 use super::error::NetError;
 use super::exchange::{Failure, Intake, Reply};
+use super::headers;
 use super::pool::Pool;
 use super::progress::{Account, Body, Progress};
 use super::redirect;
-use super::request::{Auth, JarChoice, Request, basic};
+use super::request::{JarChoice, Request};
 use super::response::{Hop, Proto, Response, TlsTag, proto};
 use super::shared::Shared;
+use super::timer::{FAR_FUTURE, Timer};
 
 /// One virtual user's view of the network. Not `Send`: it lives on its worker's thread, inside a
 /// [`tokio::task::LocalSet`], which HTTP/2 connections need for their tasks. Unused it holds no heap memory but
@@ -246,15 +247,7 @@ impl Client {
         *message.uri_mut() = request.target.absolute();
         *message.version_mut() = http::Version::HTTP_2;
         let mut headers = request.wire_headers(self.shared.user_agent.as_ref());
-        // RFC 9113, 8.2.2 and 8.3.1: the authority is in :authority, and nothing is said about the connection.
-        for name in [
-            header::HOST,
-            header::CONNECTION,
-            header::TRANSFER_ENCODING,
-            header::UPGRADE,
-        ] {
-            headers.remove(name);
-        }
+        headers::without_connection(&mut headers);
         *message.headers_mut() = headers;
         conn.exchange(message, intake, progress).await
     }
@@ -275,62 +268,6 @@ impl Client {
         }
         *message.headers_mut() = headers;
         message
-    }
-}
-
-impl Request {
-    /// The headers as they go on the wire (HTTP/1.1), the client's own additions included.
-    pub fn wire_headers(&self, user_agent: Option<&HeaderValue>) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(
-            self.headers.len() + self.template.as_ref().map_or(0, |template| template.len()) + 3,
-        );
-        let ours = [
-            (header::HOST, Some(self.target.host_header())),
-            (header::USER_AGENT, user_agent),
-            (header::REFERER, self.added.referer.as_ref()),
-        ];
-        for (name, value) in ours {
-            if let Some(value) = value {
-                headers.insert(name, value.clone());
-            }
-        }
-        for map in self.template.as_deref().into_iter().chain([&self.headers]) {
-            for name in map.keys() {
-                // The first value replaces what an earlier layer said, the others join it.
-                let mut values = map.get_all(name).iter();
-                if let Some(value) = values.next() {
-                    headers.insert(name, value.clone());
-                }
-                for value in values {
-                    headers.append(name, value.clone());
-                }
-            }
-        }
-        match &self.added.cookie {
-            Some(cookie) => {
-                headers.insert(header::COOKIE, cookie.clone());
-            }
-            None => {
-                headers.remove(header::COOKIE);
-            }
-        }
-        match &self.auth {
-            Some(Auth::Basic { user, password }) => {
-                headers.insert(header::AUTHORIZATION, basic(user.as_bytes(), password.as_bytes()));
-            }
-            None => {
-                if let Some(value) = self.target.authorization()
-                    && !headers.contains_key(header::AUTHORIZATION)
-                {
-                    headers.insert(header::AUTHORIZATION, value.clone());
-                }
-            }
-        }
-        // RFC 9110, 8.6: a method that expects a body says so when there is none.
-        if self.body.is_empty() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        headers
     }
 }
 
@@ -385,41 +322,5 @@ fn respond(request: Request, result: Result<Reply, NetError>, account: Account) 
         remote: account.remote,
         tls: account.tls,
         request,
-    }
-}
-
-/// A timeout that no request will see, for those that are too large to be added to a clock.
-const FAR_FUTURE: Duration = Duration::from_hours(365 * 24);
-
-/// A deadline that costs nothing to move into the future.
-///
-/// Putting a timer into tokio's wheel and taking it out takes a lock each time; nearly all timeouts never fire. So
-/// a client keeps one timer in the wheel across requests, which rings at the earliest deadline it was ever given
-/// and is only then put where the present deadline is.
-struct Timer(Pin<Box<Sleep>>);
-
-impl Timer {
-    fn armed(kept: Option<Timer>, deadline: Instant) -> Timer {
-        let deadline = tokio::time::Instant::from_std(deadline);
-        match kept {
-            Some(mut timer) => {
-                if timer.0.deadline() > deadline || timer.0.is_elapsed() {
-                    timer.0.as_mut().reset(deadline);
-                }
-                timer
-            }
-            None => Timer(Box::pin(tokio::time::sleep_until(deadline))),
-        }
-    }
-
-    fn poll_expired(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let deadline = tokio::time::Instant::from_std(deadline);
-        while self.0.as_mut().poll(cx).is_ready() {
-            if tokio::time::Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            self.0.as_mut().reset(deadline);
-        }
-        Poll::Pending
     }
 }

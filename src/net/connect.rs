@@ -106,8 +106,9 @@ pub(super) async fn connect(
     if let Some(proxy) = proxy {
         open_tunnel(&mut stream, origin, proxy).await?;
     }
+    let config = Arc::clone(shared.tls()?.config_for(&origin.host));
     let start = Instant::now();
-    let shaken = handshake_tls(shared, origin, stream).await;
+    let shaken = handshake_tls(config, origin, stream).await;
     progress.secured(start.elapsed());
     let stream = shaken?;
     let session = stream.get_ref().1;
@@ -145,11 +146,10 @@ async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
 }
 
 async fn handshake_tls(
-    shared: &Shared,
+    config: Arc<rustls::ClientConfig>,
     origin: &Origin,
     stream: Metered,
 ) -> Result<tokio_rustls::client::TlsStream<Metered>, NetError> {
-    let config = shared.tls()?.config_for(&origin.host);
     let name = match &origin.host {
         Hostname::Ip(ip) => ServerName::from(*ip),
         Hostname::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
@@ -159,7 +159,7 @@ async fn handshake_tls(
             )
         })?,
     };
-    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    let connecting = TlsConnector::from(config).connect(name, stream);
     connecting.await.map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => NetError::new(
             code::TLS,

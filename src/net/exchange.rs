@@ -7,7 +7,7 @@
 //! `Expect: 100-continue` is sent if the caller asks for it, but the body follows at once, which RFC 9110
 //! (10.1.1) allows; interim responses are skipped.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -76,7 +76,7 @@ impl H1 {
         // a waker that does nothing saves a needless second poll per request. It is exempt from tokio's budget
         // because running out of it would ask for a wake-up.
         let mut quiet = Context::from_waker(Waker::noop());
-        let mut promise = std::pin::pin!(unconstrained(self.sender.try_send_request(request)));
+        let mut promise = pin!(unconstrained(self.sender.try_send_request(request)));
         let driver = &mut self.driver;
         let response = poll_fn(|cx| {
             drive(driver, cx);
@@ -120,7 +120,12 @@ impl H1 {
     pub(super) fn is_reusable(&mut self) -> bool {
         if !self.sender.is_ready() {
             // The end of a body may have been seen without the connection having had a chance to become idle.
-            drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+            let driver = &mut self.driver;
+            let settle = unconstrained(poll_fn(|cx| {
+                drive(driver, cx);
+                Poll::Ready(())
+            }));
+            let _ = pin!(settle).poll(&mut Context::from_waker(Waker::noop()));
         }
         self.driver.is_some() && self.sender.is_ready()
     }

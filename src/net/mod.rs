@@ -15,6 +15,7 @@ mod decode;
 mod dns;
 mod error;
 mod exchange;
+mod headers;
 mod options;
 mod pool;
 mod progress;
@@ -24,6 +25,7 @@ mod request;
 mod response;
 mod shared;
 mod target;
+mod timer;
 mod tls;
 mod wire;
 

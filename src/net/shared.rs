@@ -27,20 +27,33 @@ impl Shared {
     pub fn new(options: NetOptions) -> Result<Arc<Shared>, SetupError> {
         let user_agent = match options.user_agent.as_str() {
             "" => None,
-            text => Some(HeaderValue::from_str(text).map_err(|_| {
-                SetupError(
+            text if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+                // Leaked on purpose, once per run: a static value is cloned without touching a reference count,
+                // which the requests of all threads would otherwise pull from one core to another.
+                Some(HeaderValue::from_static(String::from(text).leak()))
+            }
+            _ => {
+                return Err(SetupError(
                     "userAgent has a character that a header cannot have; use visible ASCII".to_owned(),
-                )
-            })?),
+                ));
+            }
         };
-        Ok(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             tls_plan: TlsPlan::new(&options)?,
             resolver: Resolver::default(),
             user_agent,
             tls: OnceLock::new(),
             next_local: AtomicUsize::new(0),
             options,
-        }))
+        });
+        if shared.options.tls_verify {
+            // Reading some 140 certificates takes milliseconds that no handshake should be charged with. Without
+            // the thread the first https connection waits for it, which is worse but not wrong.
+            let ahead = Arc::clone(&shared);
+            let reader = std::thread::Builder::new().name("tls-roots".to_owned());
+            let _ = reader.spawn(move || ahead.tls().is_ok());
+        }
+        Ok(shared)
     }
 
     /// The options it was made from.

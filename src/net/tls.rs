@@ -76,8 +76,7 @@ impl Tls {
     }
 }
 
-/// What is known to be usable before the run; the roots are read when the first https connection is made, because
-/// a test of a plain-text target need not pay for parsing some 140 certificates.
+/// What is known to be usable before the run; the system's roots are read aside, while the run is being set up.
 #[derive(Debug)]
 pub(super) struct TlsPlan {
     provider: Arc<CryptoProvider>,

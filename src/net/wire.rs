@@ -111,6 +111,10 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A request without a body is one slice, and the kernel is quicker with a plain send than with a vector.
+        if let [only] = bufs {
+            return self.poll_write(cx, only);
+        }
         let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs))?;
         self.marks.sent.set(self.marks.sent.get() + written as u64);
         Poll::Ready(Ok(written))

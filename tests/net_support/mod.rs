@@ -98,6 +98,7 @@ where
     tokio::task::spawn_local(async move {
         for number in 0.. {
             let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
             tokio::task::spawn_local(handler(number, stream));
         }
     });
