@@ -1,1 +1,28 @@
 //! A virtual user that runs JavaScript: QuickJS on a fiber, the k6 modules, and the options a script exports.
+//!
+//! [`Program`] is a loaded script, shared by all. [`Workshop`] is what the users of one worker share.
+//! [`ScriptUser`] is one virtual user; it is given one order at a time and polled until it is done.
+
+// What JavaScript calls takes its arguments by value: they are converted for the call and owned by it.
+#![allow(clippy::needless_pass_by_value)]
+
+mod bundled;
+mod error;
+mod events;
+mod expected;
+mod fiber;
+mod globals;
+mod host;
+mod modules;
+mod program;
+mod source;
+mod user;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Location, ScriptError, display_name};
+pub use host::{HttpDefaults, Workshop};
+pub use program::Program;
+pub use source::{Entry, Listed, scenarios};
+pub use user::{Exports, Files, ScriptUser, Seat, Verdict};

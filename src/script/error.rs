@@ -1,0 +1,219 @@
+//! What went wrong in a script, shown as a person wants to read it: the message, the place, the line.
+
+use std::fmt;
+
+use rquickjs::{Ctx, Error, Value};
+
+/// A place in a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The module as the engine knows it, `file:///…` or a built-in name.
+    pub module: String,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based.
+    pub column: u32,
+    /// The text of that line, where the source is at hand.
+    pub source: Option<String>,
+}
+
+/// An error of the script under test, or of loading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptError {
+    /// `TypeError: x is not a function`, or what was thrown, as text.
+    pub message: String,
+    /// Where it was thrown, if known.
+    pub location: Option<Location>,
+    /// The call frames, innermost first, one a line, as `at name (file:line:column)`.
+    pub stack: String,
+    /// Whether the script was ended from outside and this is no error of its own.
+    pub interrupted: bool,
+}
+
+impl std::error::Error for ScriptError {}
+
+impl ScriptError {
+    /// An error without a place in the script.
+    pub fn new(message: impl Into<String>) -> ScriptError {
+        ScriptError {
+            message: message.into(),
+            location: None,
+            stack: String::new(),
+            interrupted: false,
+        }
+    }
+
+    /// Takes the pending exception out of `ctx` and describes it. `source_of` finds a module's source text.
+    pub fn catch(ctx: &Ctx<'_>, error: &Error, source_of: &dyn Fn(&str) -> Option<String>) -> ScriptError {
+        if !error.is_exception() {
+            return ScriptError::new(error.to_string());
+        }
+        ScriptError::describe(&ctx.catch(), source_of)
+    }
+
+    /// Describes a thrown value.
+    pub fn describe(thrown: &Value<'_>, source_of: &dyn Fn(&str) -> Option<String>) -> ScriptError {
+        let Some(exception) = thrown.as_exception() else {
+            return ScriptError::new(plain(thrown));
+        };
+        let text = exception.message().unwrap_or_default();
+        let name = exception
+            .as_object()
+            .get::<_, Option<String>>("name")
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let message = match (name.as_str(), text.as_str()) {
+            ("", text) => text.to_owned(),
+            (name, "") => name.to_owned(),
+            (name, text) => format!("{name}: {text}"),
+        };
+        let stack = exception.stack().unwrap_or_default();
+        let location = stack.lines().find_map(|frame| locate(frame, source_of));
+        let stack = stack
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>();
+        ScriptError {
+            message,
+            location,
+            stack: stack.join("\n"),
+            interrupted: false,
+        }
+    }
+}
+
+/// A thrown value that is no `Error`: strings as they are, objects as JSON.
+fn plain(thrown: &Value<'_>) -> String {
+    if let Some(text) = thrown.as_string().and_then(|text| text.to_string().ok()) {
+        return text;
+    }
+    let json = thrown.ctx().json_stringify(thrown.clone()).ok().flatten();
+    json.and_then(|json| json.to_string().ok())
+        .unwrap_or_else(|| thrown.type_name().to_owned())
+}
+
+/// The place in one frame of an engine stack: `    at name (module:line:column)` or `    at module:line:column`.
+fn locate(frame: &str, source_of: &dyn Fn(&str) -> Option<String>) -> Option<Location> {
+    let frame = frame.trim().strip_prefix("at ")?;
+    let place = match frame.rfind('(') {
+        Some(open) => frame[open + 1..].strip_suffix(')')?,
+        None => frame,
+    };
+    let (rest, column) = place.rsplit_once(':')?;
+    let (module, line) = rest.rsplit_once(':')?;
+    let (line, column) = (line.parse::<u32>().ok()?, column.parse().ok()?);
+    let source = source_of(module)?;
+    let source = source
+        .lines()
+        .nth(line.checked_sub(1)? as usize)
+        .map(str::to_owned);
+    Some(Location {
+        module: module.to_owned(),
+        line,
+        column,
+        source,
+    })
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let Some(at) = &self.location else {
+            return if self.stack.is_empty() {
+                Ok(())
+            } else {
+                write!(f, "\n{}", indent(&self.stack))
+            };
+        };
+        write!(f, "\n  at {}:{}:{}", display_name(&at.module), at.line, at.column)?;
+        if let Some(source) = &at.source {
+            let gutter = at.line.to_string();
+            let caret = " ".repeat(caret_offset(source, at.column));
+            let source: String = source.chars().take(200).collect();
+            write!(
+                f,
+                "\n   {gutter} | {source}\n   {} | {caret}^",
+                " ".repeat(gutter.len())
+            )?;
+        }
+        let callers: Vec<&str> = self.stack.lines().skip(1).collect();
+        if callers.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n{}", indent(&callers.join("\n")))
+        }
+    }
+}
+
+fn caret_offset(source: &str, column: u32) -> usize {
+    source
+        .chars()
+        .take(200)
+        .count()
+        .min(column.saturating_sub(1) as usize)
+}
+
+fn indent(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("    {}", line.replace("file://", "")))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A module's name as a person would type it: a path, without the scheme.
+pub fn display_name(module: &str) -> &str {
+    module.strip_prefix("file://").unwrap_or(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_gives_its_place_with_the_source_line() {
+        let source = |name: &str| (name == "file:///a.js").then(|| "one\ntwo three\n".to_owned());
+        let place = locate("    at f (file:///a.js:2:5)", &source).unwrap();
+        assert_eq!(
+            (place.line, place.column, place.source.as_deref()),
+            (2, 5, Some("two three"))
+        );
+        assert_eq!(
+            locate("    at file:///a.js:1:1", &source)
+                .unwrap()
+                .source
+                .as_deref(),
+            Some("one")
+        );
+        for odd in [
+            "at native",
+            "at f (native)",
+            "",
+            "at (x)",
+            "at f (file:///a.js:x:1)",
+            "at f (other:1:1)",
+        ] {
+            assert_eq!(locate(odd, &source), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_message_shows_file_line_source_and_caret() {
+        let error = ScriptError {
+            message: "TypeError: not a function".into(),
+            location: Some(Location {
+                module: "file:///a.js".into(),
+                line: 12,
+                column: 3,
+                source: Some("  go();".into()),
+            }),
+            stack: "at f (file:///a.js:12:3)\nat g (file:///b.js:1:1)".into(),
+            interrupted: false,
+        };
+        assert_eq!(
+            error.to_string(),
+            "TypeError: not a function\n  at /a.js:12:3\n   12 |   go();\n      |   ^\n    at g (/b.js:1:1)"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! The globals that scripts expect: `__ENV`, `__VU`, `__ITER`, `console`, `open`, timers.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use rquickjs::{
+    ArrayBuffer, Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
+    function::{Opt, Rest},
+    object::Property,
+};
+
+use super::host::{Host, Phase};
+
+/// Installs the globals of one virtual user.
+pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, String>) -> Result<()> {
+    let globals = ctx.globals();
+    globals.set("__VU", host.vu as f64)?;
+    globals.set("__ITER", 0)?;
+    globals.set("global", globals.clone())?;
+    let variables = Object::new(ctx.clone())?;
+    for (name, value) in host.workshop.program.env().iter().chain(env) {
+        variables.set(name.as_str(), value.as_str())?;
+    }
+    globals.set("__ENV", variables)?;
+    globals.set("console", console(ctx)?)?;
+    globals.set("open", Function::new(ctx.clone(), open)?)?;
+    for (name, repeat) in [("setTimeout", false), ("setInterval", true)] {
+        let set = move |ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<f64>, rest: Rest<Value<'js>>| {
+            set_timer(&ctx, callback, delay.0.unwrap_or(0.0), repeat, rest.0)
+        };
+        globals.set(name, Function::new(ctx.clone(), set)?.with_name(name)?)?;
+    }
+    for name in ["clearTimeout", "clearInterval"] {
+        let clear = |ctx: Ctx<'js>, id: Opt<f64>| -> Result<()> {
+            Host::of(&ctx)?.events.clear_timer(id.0.unwrap_or(0.0) as u64);
+            Ok(())
+        };
+        globals.set(name, Function::new(ctx.clone(), clear)?.with_name(name)?)?;
+    }
+    Ok(())
+}
+
+fn set_timer<'js>(
+    ctx: &Ctx<'js>,
+    callback: Function<'js>,
+    delay_ms: f64,
+    repeat: bool,
+    arguments: Vec<Value<'js>>,
+) -> Result<f64> {
+    let delay = Duration::try_from_secs_f64(delay_ms.max(0.0) / 1000.0).map_err(|_| {
+        Exception::throw_range(
+            ctx,
+            "the delay of a timer must be a finite number of milliseconds",
+        )
+    })?;
+    Ok(Host::of(ctx)?
+        .events
+        .set_timer(ctx, callback, delay, repeat, arguments) as f64)
+}
+
+fn console<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    type Log = fn(&str);
+    let levels: [(&str, Log); 5] = [
+        ("log", |text| tracing::info!(target: "console", "{text}")),
+        ("info", |text| tracing::info!(target: "console", "{text}")),
+        ("debug", |text| tracing::debug!(target: "console", "{text}")),
+        ("warn", |text| tracing::warn!(target: "console", "{text}")),
+        ("error", |text| tracing::error!(target: "console", "{text}")),
+    ];
+    let console = Object::new(ctx.clone())?;
+    for (name, log) in levels {
+        let write = move |ctx: Ctx<'js>, values: Rest<Value<'js>>| -> Result<()> {
+            let words: Result<Vec<String>> = values.0.iter().map(|value| shown(&ctx, value)).collect();
+            log(&words?.join(" "));
+            Ok(())
+        };
+        console.prop(
+            name,
+            Property::from(Function::new(ctx.clone(), write)?.with_name(name)?).writable(),
+        )?;
+    }
+    Ok(console)
+}
+
+/// A value as `console.log` shows it: strings as they are, errors with their stack, the rest as JSON.
+fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
+    if let Some(text) = value.as_string() {
+        return text.to_string();
+    }
+    if let Some(error) = value.as_exception() {
+        return Ok(format!(
+            "{}\n{}",
+            error.message().unwrap_or_default(),
+            error.stack().unwrap_or_default()
+        ));
+    }
+    if value.is_object()
+        && !value.is_function()
+        && let Some(json) = ctx.json_stringify(value.clone())?
+    {
+        return json.to_string();
+    }
+    Coerced::<String>::from_js(ctx, value.clone()).map(|text| text.0)
+}
+
+fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<String>) -> Result<Value<'js>> {
+    let host = Host::of(&ctx)?;
+    if host.phase.get() != Phase::Init {
+        let message = "open() is only allowed in the init context, at the script's top level";
+        return Err(Exception::throw_message(&ctx, message));
+    }
+    let bytes = host
+        .workshop
+        .program
+        .open(&path)
+        .map_err(|m| Exception::throw_message(&ctx, &m))?;
+    if mode.0.as_deref() == Some("b") {
+        return Ok(ArrayBuffer::new_copy(ctx, bytes)?.into_value());
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(rquickjs::String::from_str(ctx, &text)?.into_value())
+}
+
+/// The bytes of an `ArrayBuffer` or a view of one; `None` for any other value, or a detached buffer.
+pub fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
+    let object = value.as_object()?;
+    if let Some(buffer) = ArrayBuffer::from_value(value.clone()) {
+        return copied(&buffer, 0, buffer.len());
+    }
+    // A view (Uint8Array, DataView, …) tells its window into its buffer itself.
+    let buffer = object.get::<_, Option<ArrayBuffer>>("buffer").ok().flatten()?;
+    let offset = object.get::<_, usize>("byteOffset").ok()?;
+    copied(&buffer, offset, object.get::<_, usize>("byteLength").ok()?)
+}
+
+fn copied(buffer: &ArrayBuffer<'_>, offset: usize, length: usize) -> Option<Vec<u8>> {
+    super::fiber::buffer_bytes(buffer)?
+        .get(offset..offset.checked_add(length)?)
+        .map(<[u8]>::to_vec)
+}

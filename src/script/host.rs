@@ -1,0 +1,319 @@
+//! What the host functions of one virtual user share: who it is, what it is doing, and where its samples go.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use rquickjs::{Ctx, Error, Exception, JsLifetime, Persistent, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    events::Events,
+    expected::Expected,
+    fiber::{Bridge, interruption},
+    program::Program,
+};
+use crate::{
+    metrics::{Epoch, MetricId, NameId, Recorder, Registry, TagSet, TagsId, builtin},
+    net::{self, NetError, Target},
+};
+
+/// What the virtual users of one worker share.
+pub struct Workshop {
+    /// The script.
+    pub program: Arc<Program>,
+    /// The worker's recorder.
+    pub recorder: Recorder,
+    /// Metric names and tag sets.
+    pub registry: Arc<Registry>,
+    /// The run's zero.
+    pub epoch: Epoch,
+    /// TLS, DNS and connection options.
+    pub net: Arc<net::Shared>,
+    /// The run's HTTP options.
+    pub http: HttpDefaults,
+    targets: RefCell<FxHashMap<Box<str>, (Target, NameId)>>,
+    complained: RefCell<FxHashSet<(u16, Box<str>)>>,
+}
+
+/// The run's options for requests, as far as a script's calls need them.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is an option of the dialect.
+pub struct HttpDefaults {
+    /// Parallel requests of one `http.batch`.
+    pub batch: usize,
+    /// Of those, to one host.
+    pub batch_per_host: usize,
+    /// Redirects followed unless a call says otherwise.
+    pub max_redirects: u32,
+    /// `discardResponseBodies`.
+    pub discard_bodies: bool,
+    /// `noVUConnectionReuse`: connections end with the iteration.
+    pub no_vu_connection_reuse: bool,
+    /// `noCookiesReset`: cookies outlive the iteration.
+    pub no_cookies_reset: bool,
+    /// `throw`: failed requests throw instead of returning an error Response.
+    pub throw: bool,
+}
+
+impl Default for HttpDefaults {
+    fn default() -> HttpDefaults {
+        HttpDefaults {
+            batch: 20,
+            batch_per_host: 6,
+            max_redirects: 10,
+            discard_bodies: false,
+            no_vu_connection_reuse: false,
+            no_cookies_reset: false,
+            throw: false,
+        }
+    }
+}
+
+/// Distinct URLs a worker remembers in parsed form before it starts over.
+const TARGETS_KEPT: usize = 4096;
+
+impl Workshop {
+    /// A workshop for one worker thread.
+    pub fn new(
+        program: Arc<Program>,
+        recorder: Recorder,
+        epoch: Epoch,
+        net: Arc<net::Shared>,
+        http: HttpDefaults,
+    ) -> Workshop {
+        let registry = recorder.registry();
+        let (targets, complained) = Default::default();
+        Workshop {
+            program,
+            recorder,
+            registry,
+            epoch,
+            net,
+            http,
+            targets,
+            complained,
+        }
+    }
+
+    /// Says once per worker and host that requests fail with this error; the summary counts them all.
+    pub fn complain(&self, error: &NetError, url: &str) {
+        let host = url.split('/').nth(2).unwrap_or(url);
+        if self.complained.borrow().contains(&(error.code, host.into())) {
+            return;
+        }
+        if self.program.first_complaint(error.code, host) {
+            tracing::warn!("request failed: {url}: {error} (said once for {host}; the summary counts all)");
+        }
+        self.complained.borrow_mut().insert((error.code, host.into()));
+    }
+
+    /// A URL in parsed form with the name its samples carry.
+    ///
+    /// # Errors
+    /// The text is no URL that can be requested (error code 1020).
+    pub fn target(&self, url: &str) -> Result<(Target, NameId), NetError> {
+        if let Some(known) = self.targets.borrow().get(url) {
+            return Ok(known.clone());
+        }
+        let target = Target::parse(url)?;
+        let known = (target, self.recorder.url_name(url));
+        let mut targets = self.targets.borrow_mut();
+        if targets.len() >= TARGETS_KEPT {
+            targets.clear();
+        }
+        targets.insert(url.into(), known.clone());
+        Ok(known)
+    }
+}
+
+/// What a virtual user is doing; some calls are only allowed in some phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The module's top level.
+    Init,
+    /// `setup`, an iteration, `teardown`.
+    Running,
+    /// `handleSummary`.
+    Summary,
+}
+
+/// One virtual user, as its host functions see it.
+pub struct Host {
+    /// The fiber it runs on.
+    pub bridge: Rc<Bridge>,
+    /// What it shares with its worker's other users.
+    pub workshop: Rc<Workshop>,
+    /// Its connections and cookies.
+    pub client: Rc<net::Client>,
+    /// Its timers and asynchronous operations.
+    pub events: Events,
+    /// `__VU`.
+    pub vu: u64,
+    /// What it is doing.
+    pub phase: Cell<Phase>,
+    /// The current group's path, `::a::b`, empty at the root.
+    pub group: RefCell<String>,
+    /// Scenario and run tags, without the group.
+    base: Cell<TagsId>,
+    /// Tags of what is recorded now.
+    context: Cell<TagsId>,
+    /// `http.setResponseCallback`.
+    pub expected: RefCell<Expected>,
+    /// Promises that were rejected and that nothing has handled yet, with what they were rejected with.
+    pub rejections: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>,
+    /// Wire bytes since they were last recorded.
+    pub sent: Cell<u64>,
+    /// Wire bytes since they were last recorded.
+    pub received: Cell<u64>,
+}
+
+/// How the host is found from a context.
+#[derive(JsLifetime)]
+pub struct HostHandle(pub Rc<Host>);
+
+impl Host {
+    /// A virtual user that records under `scenario`.
+    pub fn new(bridge: Rc<Bridge>, workshop: Rc<Workshop>, vu: u64, tags: &TagSet) -> Rc<Host> {
+        let base = workshop.registry.intern(tags);
+        let client = Rc::new(net::Client::new(workshop.net.clone()));
+        Rc::new(Host {
+            bridge,
+            client,
+            events: Events::default(),
+            vu,
+            phase: Cell::new(Phase::Init),
+            group: RefCell::default(),
+            base: Cell::new(base),
+            context: Cell::new(base),
+            expected: RefCell::default(),
+            rejections: RefCell::default(),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            workshop,
+        })
+    }
+
+    /// The host of the virtual user that `ctx` belongs to.
+    ///
+    /// # Errors
+    /// Only before the user's globals are installed.
+    pub fn of(ctx: &Ctx<'_>) -> rquickjs::Result<Rc<Host>> {
+        match ctx.userdata::<HostHandle>() {
+            Some(handle) => Ok(handle.0.clone()),
+            None => Err(Exception::throw_internal(
+                ctx,
+                "no virtual user is running in this context",
+            )),
+        }
+    }
+
+    /// Waits for `future`; while it waits, other virtual users run.
+    ///
+    /// # Errors
+    /// The virtual user is being interrupted; the error ends the script.
+    pub fn wait_for<F: Future>(&self, ctx: &Ctx<'_>, future: F) -> rquickjs::Result<F::Output> {
+        self.bridge.wait_for(future).map_err(|_| interruption(ctx))
+    }
+
+    /// Nanoseconds since the run's zero.
+    pub fn now(&self) -> u64 {
+        self.workshop.epoch.nanos(Instant::now())
+    }
+
+    /// Tags of what is recorded now: run, scenario, group.
+    pub fn context(&self) -> TagsId {
+        self.context.get()
+    }
+
+    /// The current tags with more of them.
+    pub fn context_with(&self, extra: &[(&str, &str)]) -> TagsId {
+        if extra.is_empty() {
+            return self.context.get();
+        }
+        self.workshop.recorder.context(self.context.get(), extra)
+    }
+
+    /// Records one sample now.
+    pub fn record(&self, metric: MetricId, tags: TagsId, value: f64) {
+        self.workshop.recorder.add(metric, tags, self.now(), value);
+    }
+
+    /// Enters a group by its full path; an empty path is the root.
+    pub fn set_group(&self, path: &str) {
+        path.clone_into(&mut self.group.borrow_mut());
+        let base = self.base.get();
+        self.context.set(if path.is_empty() {
+            base
+        } else {
+            self.workshop.recorder.context(base, &[("group", path)])
+        });
+    }
+
+    /// Throws unless the script is past its init phase.
+    pub fn require_running(&self, ctx: &Ctx<'_>, what: &str) -> Result<(), Error> {
+        match self.phase.get() {
+            Phase::Running => Ok(()),
+            Phase::Init => Err(Exception::throw_message(
+                ctx,
+                &format!("{what} is not allowed in the init context; call it from setup() or a VU function"),
+            )),
+            Phase::Summary => Err(Exception::throw_message(
+                ctx,
+                &format!("{what} is not allowed in handleSummary()"),
+            )),
+        }
+    }
+
+    /// Notes that a promise was rejected without a handler, or that one was handled after all.
+    pub fn note_rejection<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        promise: Value<'js>,
+        reason: Value<'js>,
+        handled: bool,
+    ) {
+        let mut rejections = self.rejections.borrow_mut();
+        if handled {
+            rejections.retain(|(known, _)| known.clone().restore(ctx).is_ok_and(|known| known != promise));
+        } else {
+            rejections.push((Persistent::save(ctx, promise), Persistent::save(ctx, reason)));
+        }
+    }
+
+    /// Throws what the first unhandled promise was rejected with.
+    pub fn raise_rejection(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+        let rejections = self.rejections.take();
+        match rejections.into_iter().next() {
+            Some((_, reason)) => Err(ctx.throw(reason.restore(ctx)?)),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of every JavaScript value that is held here; needed before the engine is dropped.
+    pub fn forget(&self) {
+        self.events.clear();
+        self.rejections.take();
+    }
+
+    /// Ends an order: timers are forgotten, the group is the root again, wire bytes are recorded.
+    pub fn end_order(&self) {
+        self.forget();
+        self.set_group("");
+        let tags = self.base.get();
+        for (metric, bytes) in [
+            (builtin::DATA_SENT, self.sent.take()),
+            (builtin::DATA_RECEIVED, self.received.take()),
+        ] {
+            if bytes > 0 {
+                self.record(metric, tags, bytes as f64);
+            }
+        }
+        let http = &self.workshop.http;
+        self.client
+            .end_iteration(http.no_vu_connection_reuse, !http.no_cookies_reset);
+    }
+}

@@ -1,0 +1,333 @@
+//! The module `k6/http`: requests, batches, cookies, expected statuses.
+
+mod batch;
+mod body;
+mod jar;
+mod params;
+mod response;
+
+use std::rc::Rc;
+
+use rquickjs::{
+    Class, Ctx, Exception, Function, Object, Persistent, Promise, Result, Value,
+    function::{Constructor, Opt, Rest},
+    module::{Declarations, Exports, ModuleDef},
+};
+
+use self::{jar::CookieJar, params::Call, response::Response};
+use super::Shelf;
+use crate::{
+    metrics::{HttpKey, HttpRecord, MethodTag},
+    net::{self, Hop, NetError},
+    script::{expected::Expected, host::Host},
+};
+
+/// The module `k6/http`.
+pub struct Http;
+
+/// Name in JavaScript, HTTP method, and whether the second argument is a body.
+const VERBS: [(&str, &str, bool); 7] = [
+    ("get", "GET", false),
+    ("head", "HEAD", false),
+    ("post", "POST", true),
+    ("put", "PUT", true),
+    ("patch", "PATCH", true),
+    ("del", "DELETE", true),
+    ("options", "OPTIONS", true),
+];
+const OTHERS: [&str; 9] = [
+    "request",
+    "asyncRequest",
+    "batch",
+    "url",
+    "cookieJar",
+    "CookieJar",
+    "expectedStatuses",
+    "setResponseCallback",
+    "default",
+];
+
+impl ModuleDef for Http {
+    fn declare(declare: &Declarations<'_>) -> Result<()> {
+        for name in VERBS.iter().map(|(name, ..)| *name).chain(OTHERS) {
+            declare.declare(name)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
+        let host = Host::of(ctx)?;
+        let shelf = Shelf::new(ctx, exports)?;
+        for (name, method, has_body) in VERBS {
+            let me = host.clone();
+            let verb =
+                move |ctx: Ctx<'js>, url: Value<'js>, second: Opt<Value<'js>>, third: Opt<Value<'js>>| {
+                    let (body, params) = if has_body {
+                        (second.0, third.0)
+                    } else {
+                        (None, second.0)
+                    };
+                    request(&ctx, &me, method, &url, body, params)
+                };
+            shelf.function(name, verb)?;
+        }
+        let me = host.clone();
+        shelf.function(
+            "request",
+            move |ctx: Ctx<'js>, method: String, url: Value<'js>, rest: Rest<Value<'js>>| {
+                let mut rest = rest.0.into_iter();
+                request(&ctx, &me, &method, &url, rest.next(), rest.next())
+            },
+        )?;
+        let me = host.clone();
+        shelf.function(
+            "asyncRequest",
+            move |ctx: Ctx<'js>, method: String, url: Value<'js>, rest: Rest<Value<'js>>| {
+                let mut rest = rest.0.into_iter();
+                async_request(&ctx, &me, &method, &url, rest.next(), rest.next())
+            },
+        )?;
+        let me = host.clone();
+        shelf.function("batch", move |ctx: Ctx<'js>, requests: Value<'js>| {
+            batch::batch(&ctx, &me, &requests)
+        })?;
+        shelf.function("url", template_url)?;
+        let me = host.clone();
+        shelf.function("cookieJar", move |ctx: Ctx<'js>| {
+            Class::instance(ctx, CookieJar::new(me.client.jar().clone()))
+        })?;
+        let make_jar = |ctx: Ctx<'js>| Class::instance(ctx, CookieJar::new(net::Jar::new()));
+        shelf.value(
+            "CookieJar",
+            Constructor::new_class::<CookieJar, _, _>(ctx.clone(), make_jar)?.into_value(),
+        )?;
+        shelf.function("expectedStatuses", expected_statuses)?;
+        let me = host.clone();
+        shelf.function(
+            "setResponseCallback",
+            move |ctx: Ctx<'js>, callback: Value<'js>| -> Result<()> {
+                let expected = expected_of(&ctx, &callback)?;
+                me.expected.replace(expected);
+                Ok(())
+            },
+        )?;
+        shelf.finish()
+    }
+}
+
+/// Sends one request and waits for its response.
+fn request<'js>(
+    ctx: &Ctx<'js>,
+    host: &Rc<Host>,
+    method: &str,
+    url: &Value<'js>,
+    body: Option<Value<'js>>,
+    params: Option<Value<'js>>,
+) -> Result<Value<'js>> {
+    host.require_running(ctx, "making HTTP requests")?;
+    let (request, call) = match params::prepare(ctx, host, method, url, body, params)? {
+        Ok(prepared) => prepared,
+        Err((url, error)) => return refused(ctx, host, &url, error),
+    };
+    let mut tally = Tally::new(host, &call);
+    let response = host.wait_for(ctx, host.client.send(request, &mut |hop| tally.hop(hop)))?;
+    deliver(ctx, host, response, &call)
+}
+
+/// Sends one request; the promise is settled when its response is there.
+fn async_request<'js>(
+    ctx: &Ctx<'js>,
+    host: &Rc<Host>,
+    method: &str,
+    url: &Value<'js>,
+    body: Option<Value<'js>>,
+    params: Option<Value<'js>>,
+) -> Result<Promise<'js>> {
+    host.require_running(ctx, "making HTTP requests")?;
+    let (promise, resolve, reject) = Promise::new(ctx)?;
+    let (request, call) = match params::prepare(ctx, host, method, url, body, params)? {
+        Ok(prepared) => prepared,
+        Err((url, error)) => {
+            match refused(ctx, host, &url, error) {
+                Ok(response) => resolve.call::<_, ()>((response,))?,
+                Err(_) => reject.call::<_, ()>((ctx.catch(),))?,
+            }
+            return Ok(promise);
+        }
+    };
+    let settle = (Persistent::save(ctx, resolve), Persistent::save(ctx, reject));
+    let (me, client) = (host.clone(), host.client.clone());
+    host.events.spawn(async move {
+        let mut tally = Tally::new(&me, &call);
+        let response = client.send(request, &mut |hop| tally.hop(hop)).await;
+        let me = me.clone();
+        Box::new(move |ctx: &Ctx<'_>| {
+            let (resolve, reject): (Function, Function) = (settle.0.restore(ctx)?, settle.1.restore(ctx)?);
+            match deliver(ctx, &me, response, &call) {
+                Ok(response) => resolve.call((response,)),
+                Err(_) => reject.call((ctx.catch(),)),
+            }
+        }) as crate::script::events::Settle
+    });
+    Ok(promise)
+}
+
+/// Records the transactions of one call.
+struct Tally<'a> {
+    host: &'a Host,
+    call: &'a Call,
+    hops: u32,
+}
+
+impl<'a> Tally<'a> {
+    fn new(host: &'a Host, call: &'a Call) -> Tally<'a> {
+        Tally { host, call, hops: 0 }
+    }
+
+    fn hop(&mut self, hop: &Hop<'_>) {
+        let (host, call) = (self.host, self.call);
+        let recorder = &host.workshop.recorder;
+        let name = match call.explicit_name {
+            Some(name) => name,
+            None if self.hops == 0 => call.url_name,
+            None => recorder.url_name(hop.url),
+        };
+        self.hops += 1;
+        let expected = call.expected.as_ref().map_or_else(
+            || host.expected.borrow().judge(hop.status),
+            |expected| expected.judge(hop.status),
+        );
+        let key = HttpKey {
+            context: call.context,
+            name,
+            method: MethodTag::from(hop.method),
+            status: hop.status,
+            proto: hop.proto,
+            tls: hop.tls,
+            error_code: hop.error_code(),
+            expected,
+        };
+        recorder.http(
+            key,
+            record(host.workshop.epoch.nanos(hop.ended), hop.timings, expected),
+        );
+        host.sent.set(host.sent.get() + hop.sent);
+        host.received.set(host.received.get() + hop.received);
+    }
+}
+
+fn record(at: u64, timings: net::Timings, expected: Option<bool>) -> HttpRecord {
+    let ms = |time: std::time::Duration| (time.as_nanos() as f64 / 1e6) as f32;
+    HttpRecord {
+        at,
+        duration: ms(timings.duration()),
+        blocked: ms(timings.blocked),
+        connecting: ms(timings.connecting),
+        tls_handshaking: ms(timings.tls_handshaking),
+        sending: ms(timings.sending),
+        waiting: ms(timings.waiting),
+        receiving: ms(timings.receiving),
+        failed: expected.map(|expected| !expected),
+        ..HttpRecord::default()
+    }
+}
+
+/// Turns a response into what the script gets: a Response, or an exception where `throw` is on.
+fn deliver<'js>(ctx: &Ctx<'js>, host: &Host, response: net::Response, call: &Call) -> Result<Value<'js>> {
+    if let Some(error) = &response.error {
+        host.workshop.complain(error, response.url());
+        if call.throw {
+            return Err(Exception::throw_message(
+                ctx,
+                &format!("{}: {error}", response.url()),
+            ));
+        }
+    }
+    Ok(Class::instance(ctx.clone(), Response::new(response, call))?.into_value())
+}
+
+/// A request that could not even be built: an error Response, or an exception where `throw` is on.
+fn refused<'js>(ctx: &Ctx<'js>, host: &Host, url: &str, error: NetError) -> Result<Value<'js>> {
+    host.workshop.complain(&error, url);
+    if host.workshop.http.throw {
+        return Err(Exception::throw_message(ctx, &format!("{url}: {error}")));
+    }
+    response::refusal(ctx, url, &error)
+}
+
+/// The tag function of `` http.url`http://host/users/${id}` ``: the name keeps a placeholder.
+fn template_url<'js>(
+    ctx: Ctx<'js>,
+    strings: Vec<String>,
+    values: Rest<rquickjs::Coerced<String>>,
+) -> Result<Object<'js>> {
+    let mut url = String::new();
+    let mut name = String::new();
+    for (i, part) in strings.iter().enumerate() {
+        url.push_str(part);
+        name.push_str(part);
+        if let Some(value) = values.0.get(i) {
+            url.push_str(&value.0);
+            name.push_str("${}");
+        }
+    }
+    let object = Object::new(ctx)?;
+    object.set("url", url)?;
+    object.set("name", name)?;
+    Ok(object)
+}
+
+/// `http.expectedStatuses(200, { min: 300, max: 399 })`: a plain object that [`expected_of`] reads back.
+fn expected_statuses<'js>(ctx: Ctx<'js>, statuses: Rest<Value<'js>>) -> Result<Object<'js>> {
+    let ranges = rquickjs::Array::new(ctx.clone())?;
+    if statuses.0.is_empty() {
+        return Err(Exception::throw_type(
+            &ctx,
+            "expectedStatuses() needs at least one status or { min, max }",
+        ));
+    }
+    for (i, status) in statuses.0.iter().enumerate() {
+        let (low, high) = match (status.as_number(), status.as_object()) {
+            (Some(status), _) => (status, status),
+            (None, Some(range)) => (
+                range.get::<_, Option<f64>>("min")?.unwrap_or(f64::NAN),
+                range.get::<_, Option<f64>>("max")?.unwrap_or(f64::NAN),
+            ),
+            (None, None) => (f64::NAN, f64::NAN),
+        };
+        let valid = |status: f64| status.fract() == 0.0 && (0.0..=999.0).contains(&status);
+        if !valid(low) || !valid(high) {
+            let message = format!(
+                "argument {} of expectedStatuses() is neither an integer nor {{ min, max }}",
+                i + 1
+            );
+            return Err(Exception::throw_type(&ctx, &message));
+        }
+        ranges.set(i, vec![low, high])?;
+    }
+    let object = Object::new(ctx)?;
+    object.set("expected", ranges)?;
+    Ok(object)
+}
+
+/// Reads what `expectedStatuses()` made; `null` turns the judgement off.
+fn expected_of<'js>(ctx: &Ctx<'js>, callback: &Value<'js>) -> Result<Expected> {
+    if callback.is_null() {
+        return Ok(Expected::Unjudged);
+    }
+    let ranges = match callback.as_object() {
+        Some(object) => object.get::<_, Option<Vec<Vec<f64>>>>("expected")?,
+        None => None,
+    };
+    let Some(ranges) = ranges else {
+        let message = "a response callback must be null or made by http.expectedStatuses()";
+        return Err(Exception::throw_type(ctx, message));
+    };
+    let bound = |range: &Vec<f64>, i: usize| range.get(i).map_or(0, |status| *status as u16);
+    Ok(Expected::Statuses(
+        ranges
+            .iter()
+            .map(|range| (bound(range, 0), bound(range, 1)))
+            .collect(),
+    ))
+}

@@ -1,0 +1,163 @@
+//! The module `k6`: check, fail, group, sleep, randomSeed.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use rquickjs::{
+    Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
+    function::Opt,
+    module::{Declarations, Exports, ModuleDef},
+};
+
+use super::{Shelf, metrics::tag_pairs};
+use crate::{metrics::builtin, script::host::Host};
+
+/// The module `k6`.
+pub struct K6;
+
+impl ModuleDef for K6 {
+    fn declare(declare: &Declarations<'_>) -> Result<()> {
+        for name in ["check", "fail", "group", "sleep", "randomSeed", "default"] {
+            declare.declare(name)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
+        let host = Host::of(ctx)?;
+        let shelf = Shelf::new(ctx, exports)?;
+        let me = host.clone();
+        shelf.function(
+            "check",
+            move |ctx: Ctx<'js>, value: Value<'js>, sets: Value<'js>, tags: Opt<Value<'js>>| {
+                check(&ctx, &me, &value, &sets, tags.0)
+            },
+        )?;
+        let me = host.clone();
+        shelf.function(
+            "group",
+            move |ctx: Ctx<'js>, name: Coerced<String>, body: Function<'js>| group(&ctx, &me, &name.0, &body),
+        )?;
+        let me = host.clone();
+        shelf.function("sleep", move |ctx: Ctx<'js>, seconds: Coerced<f64>| {
+            sleep(&ctx, &me, seconds.0)
+        })?;
+        shelf.function(
+            "fail",
+            |ctx: Ctx<'js>, message: Opt<Coerced<String>>| -> Result<()> {
+                Err(Exception::throw_message(
+                    &ctx,
+                    &message.0.map(|text| text.0).unwrap_or_default(),
+                ))
+            },
+        )?;
+        shelf.function("randomSeed", |ctx: Ctx<'js>, seed: Coerced<f64>| {
+            random_seed(&ctx, seed.0)
+        })?;
+        shelf.finish()
+    }
+}
+
+/// Judges each condition, records it, and says whether all held. A condition that throws counts as failed.
+fn check<'js>(
+    ctx: &Ctx<'js>,
+    host: &Host,
+    value: &Value<'js>,
+    sets: &Value<'js>,
+    tags: Option<Value<'js>>,
+) -> Result<bool> {
+    host.require_running(ctx, "check()")?;
+    let Some(sets) = sets.as_object() else {
+        let message = "check() takes an object of named conditions as its second argument";
+        return Err(Exception::throw_type(ctx, message));
+    };
+    let extra = match tags {
+        Some(tags) => tag_pairs(ctx, &tags)?,
+        None => Vec::new(),
+    };
+    let mut all = true;
+    for entry in sets.props::<rquickjs::String, Value>() {
+        let (name, condition) = entry?;
+        let name = name.to_cstring()?;
+        let name = name.as_str();
+        if name.contains("::") {
+            let message = format!("check names must not contain '::' (`{name}`): it separates groups");
+            return Err(Exception::throw_message(ctx, &message));
+        }
+        let result = match condition.as_function() {
+            Some(condition) => condition.call::<_, Value>((value.clone(),)),
+            None => Ok(condition),
+        };
+        let (held, thrown) = match result {
+            Ok(result) => (truthy(ctx, result)?, None),
+            Err(error) => (false, Some(error)),
+        };
+        if !host.bridge.cancelled() {
+            let mut pairs: Vec<(&str, &str)> = Vec::new();
+            let tags = if extra.is_empty() {
+                host.context_with(&[("check", name)])
+            } else {
+                pairs.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+                pairs.push(("check", name));
+                host.context_with(&pairs)
+            };
+            host.record(builtin::CHECKS, tags, f64::from(u8::from(held)));
+        }
+        if let Some(error) = thrown {
+            return Err(error);
+        }
+        all &= held;
+    }
+    Ok(all)
+}
+
+fn truthy<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<bool> {
+    match value.as_bool() {
+        Some(held) => Ok(held),
+        None => Coerced::<bool>::from_js(ctx, value).map(|held| held.0),
+    }
+}
+
+/// Runs `body` with its samples tagged as part of the group; records how long it took.
+fn group<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, name: &str, body: &Function<'js>) -> Result<Value<'js>> {
+    host.require_running(ctx, "group()")?;
+    if name.contains("::") {
+        let message = format!("group names must not contain '::' (`{name}`): it separates groups");
+        return Err(Exception::throw_message(ctx, &message));
+    }
+    let outer = host.group.borrow().clone();
+    host.set_group(&format!("{outer}::{name}"));
+    let started = Instant::now();
+    let result = body.call::<_, Value>(());
+    if !host.bridge.cancelled() {
+        let took = started.elapsed().as_secs_f64() * 1000.0;
+        host.record(builtin::GROUP_DURATION, host.context(), took);
+    }
+    host.set_group(&outer);
+    match result {
+        Ok(value) if value.is_promise() => Err(Exception::throw_type(
+            ctx,
+            "group() does not support async functions: their requests would be counted outside the group",
+        )),
+        result => result,
+    }
+}
+
+fn sleep(ctx: &Ctx<'_>, host: &Host, seconds: f64) -> Result<()> {
+    host.require_running(ctx, "sleep()")?;
+    // As in the dialect, nothing to sleep is no error.
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+        return Ok(());
+    };
+    host.wait_for(ctx, tokio::time::sleep(time))
+}
+
+/// Makes `Math.random` repeatable: replaces it by a generator started from `seed`.
+fn random_seed(ctx: &Ctx<'_>, seed: f64) -> Result<()> {
+    let mut random = fastrand::Rng::with_seed(seed.to_bits());
+    let next = rquickjs::function::MutFn::new(move || random.f64());
+    let math: Object = ctx.globals().get("Math")?;
+    math.set("random", Function::new(ctx.clone(), next)?)
+}

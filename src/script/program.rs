@@ -1,0 +1,193 @@
+//! A loaded script: its modules compiled once, and the files it opens read once, for all virtual users.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use bytes::Bytes;
+use rquickjs::{
+    Ctx, Error, Exception, Module,
+    loader::{ImportAttributes, Loader, Resolver},
+    module::{Declared, WriteOptions},
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    error::ScriptError,
+    fiber::load_bytecode,
+    modules,
+    source::{self, Entry},
+};
+
+/// One script with everything it imports; shared by all virtual users of a run.
+pub struct Program {
+    entry: String,
+    folder: Option<PathBuf>,
+    env: BTreeMap<String, String>,
+    compiled: Mutex<FxHashMap<String, Arc<Compiled>>>,
+    files: Mutex<FxHashMap<PathBuf, Bytes>>,
+    data: OnceLock<Arc<str>>,
+    complaints: Mutex<FxHashSet<(u16, String)>>,
+}
+
+struct Compiled {
+    source: Arc<str>,
+    bytecode: Vec<u8>,
+}
+
+impl Program {
+    /// Reads the entry script. `env` is what scripts see as `__ENV`.
+    ///
+    /// # Errors
+    /// The script cannot be read.
+    pub fn new(entry: &Entry, env: BTreeMap<String, String>) -> Result<Program, ScriptError> {
+        let module = entry.module().map_err(ScriptError::new)?;
+        let text = entry.read().map_err(ScriptError::new)?;
+        Ok(Program::from_text(&module, text, env))
+    }
+
+    /// A program from text, under the module name `module` (`file:///…`).
+    pub fn from_text(module: &str, text: String, env: BTreeMap<String, String>) -> Program {
+        let folder = module
+            .strip_prefix("file://")
+            .and_then(|path| Path::new(path).parent());
+        let mut compiled = FxHashMap::default();
+        let source = Compiled {
+            source: text.into(),
+            bytecode: Vec::new(),
+        };
+        compiled.insert(module.to_owned(), Arc::new(source));
+        Program {
+            entry: module.to_owned(),
+            folder: folder.map(Path::to_owned),
+            env,
+            compiled: Mutex::new(compiled),
+            files: Mutex::default(),
+            data: OnceLock::new(),
+            complaints: Mutex::default(),
+        }
+    }
+
+    /// The entry module's name.
+    pub fn entry(&self) -> &str {
+        &self.entry
+    }
+
+    /// What scripts see as `__ENV`, before a scenario's own `env`.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// What `setup()` returned, as JSON; each virtual user parses it once.
+    pub fn data(&self) -> Option<Arc<str>> {
+        self.data.get().cloned()
+    }
+
+    /// Keeps what `setup()` returned; only the first call counts.
+    pub fn set_data(&self, json: &str) {
+        let _ = self.data.set(json.into());
+    }
+
+    /// Whether this kind of failure at this host is new to the run.
+    pub fn first_complaint(&self, code: u16, host: &str) -> bool {
+        self.complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((code, host.to_owned()))
+    }
+
+    /// The source text of a loaded module, for error messages.
+    pub fn source(&self, module: &str) -> Option<String> {
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.get(module).map(|module| module.source.to_string())
+    }
+
+    /// Reads a file for `open()`, relative to the entry script; once for all virtual users.
+    ///
+    /// # Errors
+    /// A sentence that names the path.
+    pub fn open(&self, path: &str) -> Result<Bytes, String> {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        let full = match &self.folder {
+            Some(folder) => folder.join(path),
+            None => PathBuf::from(path),
+        };
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = files.get(&full) {
+            return Ok(bytes.clone());
+        }
+        let bytes = std::fs::read(&full).map_err(|e| format!("open('{path}'): {}: {e}", full.display()))?;
+        let bytes = Bytes::from(bytes);
+        files.insert(full, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// The module `name`: from bytecode if it was compiled before, else compiled now and kept.
+    pub fn declare<'js>(&self, ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Module<'js, Declared>> {
+        if let Some(module) = modules::declare(ctx, name) {
+            return module;
+        }
+        let known = self
+            .compiled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        let source = match known {
+            Some(known) if !known.bytecode.is_empty() => return load_bytecode(ctx, &known.bytecode),
+            Some(known) => known.source.clone(),
+            None => source::text(name)
+                .map_err(|message| Exception::throw_reference(ctx, &message))?
+                .into(),
+        };
+        // Kept before compiling, so that a syntax error can show its line.
+        self.keep(
+            name,
+            Compiled {
+                source: source.clone(),
+                bytecode: Vec::new(),
+            },
+        );
+        let module = Module::declare(ctx.clone(), name, source.as_bytes())?;
+        let bytecode = module.write(WriteOptions {
+            strip_source: true,
+            ..WriteOptions::default()
+        })?;
+        self.keep(name, Compiled { source, bytecode });
+        Ok(module)
+    }
+
+    fn keep(&self, name: &str, module: Compiled) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.insert(name.to_owned(), Arc::new(module));
+    }
+}
+
+/// Lets the engine ask a [`Program`] for modules.
+#[derive(Clone)]
+pub struct ModuleSource(pub Arc<Program>);
+
+impl Resolver for ModuleSource {
+    fn resolve<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        base: &str,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<String, Error> {
+        source::resolve(base, name).map_err(|message| Exception::throw_reference(ctx, &message))
+    }
+}
+
+impl Loader for ModuleSource {
+    fn load<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> Result<Module<'js, Declared>, Error> {
+        self.0.declare(ctx, name)
+    }
+}

@@ -1,0 +1,437 @@
+//! A virtual user that runs a script: started once, then given orders (an iteration, `setup`, …) one by one.
+//!
+//! Everything of JavaScript's lives and dies on the user's fiber ([`live`]); this side hands in an order and
+//! polls the fiber until it rests.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    rc::Rc,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value, module::Evaluated};
+
+use super::{
+    error::ScriptError,
+    events::Event,
+    fiber::{Bridge, Fiber, Rest},
+    globals,
+    host::{Host, HostHandle, Phase, Workshop},
+    program::ModuleSource,
+};
+use crate::metrics::TagSet;
+
+/// The fiber's stack. Pages are committed as they are touched, so the size costs address space only.
+const STACK: usize = 2 << 20;
+/// What JavaScript may use of it; the rest is for host functions called at the deepest point.
+const SCRIPT_STACK: usize = 1 << 20;
+
+/// Who a virtual user is.
+#[derive(Clone, Default)]
+pub struct Seat {
+    /// `__VU`: 1-based; 0 loads the script and runs `setup`, `teardown` and `handleSummary`.
+    pub vu: u64,
+    /// The exported function that an iteration calls.
+    pub exec: String,
+    /// The scenario's `env`, over the program's.
+    pub env: BTreeMap<String, String>,
+    /// What every sample of this user carries: run tags, scenario and scenario tags.
+    pub tags: TagSet,
+}
+
+/// What a module offers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exports {
+    /// Names of exported functions.
+    pub functions: Vec<String>,
+    /// The exported `options`.
+    pub options: Option<serde_json::Value>,
+}
+
+/// How an iteration ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It ran to its end.
+    Complete,
+    /// It threw.
+    Threw(ScriptError),
+    /// It was interrupted from outside.
+    Interrupted,
+}
+
+/// What `handleSummary` wants written: path (or `stdout`, `stderr`) and content.
+pub type Files = Vec<(String, Vec<u8>)>;
+
+enum Order {
+    Iterate {
+        in_vu: u64,
+    },
+    Call {
+        export: String,
+        argument: Option<Arc<str>>,
+    },
+    Summarize {
+        data: String,
+    },
+}
+
+enum Reply {
+    Started(Exports),
+    Iterated(Verdict),
+    Returned(Option<String>),
+    Files(Files),
+    Failed(ScriptError),
+}
+
+#[derive(Default)]
+struct Desk {
+    order: RefCell<Option<Order>>,
+    reply: RefCell<Option<Reply>>,
+}
+
+/// A virtual user that runs a script.
+pub struct ScriptUser {
+    fiber: Fiber,
+    desk: Rc<Desk>,
+    busy: bool,
+}
+
+impl ScriptUser {
+    /// Starts a virtual user: its runtime is made and the script's top level runs.
+    ///
+    /// # Errors
+    /// The script does not compile, its top level throws, or the system has no room for another user.
+    pub async fn start(workshop: Rc<Workshop>, seat: Seat) -> Result<(ScriptUser, Exports), ScriptError> {
+        let desk = Rc::new(Desk::default());
+        let inner = desk.clone();
+        let fiber = Fiber::new(STACK, move |bridge| live(&bridge, &inner, workshop, &seat));
+        let fiber = fiber.map_err(|e| {
+            ScriptError::new(format!(
+                "no memory for another virtual user: {e}; raise vm.max_map_count (two mappings a user) or use fewer VUs"
+            ))
+        })?;
+        let mut user = ScriptUser {
+            fiber,
+            desk,
+            busy: true,
+        };
+        match poll_fn(|cx| user.poll(cx)).await {
+            Reply::Started(exports) => Ok((user, exports)),
+            Reply::Failed(error) => Err(error),
+            _ => Err(ScriptError::new("the virtual user did not start")),
+        }
+    }
+
+    /// Runs one iteration. Dropping the future leaves it under way: see [`ScriptUser::interrupt`].
+    pub fn iterate(&mut self, in_vu: u64) -> impl Future<Output = Verdict> + '_ {
+        self.give(Order::Iterate { in_vu });
+        poll_fn(|cx| {
+            self.poll(cx).map(|reply| match reply {
+                Reply::Iterated(verdict) => verdict,
+                Reply::Failed(error) => Verdict::Threw(error),
+                _ => Verdict::Interrupted,
+            })
+        })
+    }
+
+    /// Calls an exported function other than an iteration's; its result as JSON.
+    ///
+    /// # Errors
+    /// It threw.
+    pub async fn call(
+        &mut self,
+        export: &str,
+        argument: Option<Arc<str>>,
+    ) -> Result<Option<String>, ScriptError> {
+        self.give(Order::Call {
+            export: export.to_owned(),
+            argument,
+        });
+        match poll_fn(|cx| self.poll(cx)).await {
+            Reply::Returned(json) => Ok(json),
+            Reply::Failed(error) => Err(error),
+            _ => Err(interrupted()),
+        }
+    }
+
+    /// Calls `handleSummary` with its data as JSON.
+    ///
+    /// # Errors
+    /// It threw, or returned something else than a map of path to content.
+    pub async fn summarize(&mut self, data: String) -> Result<Files, ScriptError> {
+        self.give(Order::Summarize { data });
+        match poll_fn(|cx| self.poll(cx)).await {
+            Reply::Files(files) => Ok(files),
+            Reply::Failed(error) => Err(error),
+            _ => Err(interrupted()),
+        }
+    }
+
+    /// Ends the order under way, if there is one; the user can be given another one afterwards.
+    pub fn interrupt(&mut self) {
+        if std::mem::take(&mut self.busy) {
+            self.fiber.interrupt();
+            self.desk.reply.take();
+        }
+    }
+
+    fn give(&mut self, order: Order) {
+        self.interrupt();
+        self.busy = true;
+        self.desk.order.replace(Some(order));
+    }
+
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Reply> {
+        match self.fiber.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Rest::Paused | Rest::Ended) => {
+                self.busy = false;
+                Poll::Ready(
+                    self.desk
+                        .reply
+                        .take()
+                        .unwrap_or_else(|| Reply::Failed(interrupted())),
+                )
+            }
+        }
+    }
+}
+
+fn interrupted() -> ScriptError {
+    ScriptError {
+        interrupted: true,
+        ..ScriptError::new("the script was interrupted")
+    }
+}
+
+/// A virtual user's whole life, on its fiber.
+fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
+    let program = workshop.program.clone();
+    let source_of = |module: &str| program.source(module);
+    let (runtime, context) = match engine(bridge, &program) {
+        Ok(made) => made,
+        Err(error) => {
+            let message = format!("no memory for another virtual user's JavaScript engine: {error}");
+            desk.reply.replace(Some(Reply::Failed(ScriptError::new(message))));
+            return;
+        }
+    };
+    context.with(|ctx| {
+        let host = Host::new(bridge.clone(), workshop, seat.vu, &seat.tags);
+        let started = start(&ctx, &host, seat).and_then(|namespace| {
+            let exports = exports(&ctx, &namespace)?;
+            let exec = namespace
+                .get::<_, Option<Function>>(&*seat.exec)
+                .unwrap_or_default();
+            Ok((namespace, exports, exec))
+        });
+        let (namespace, exports, exec) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let error = ScriptError::catch(&ctx, &error, &source_of);
+                desk.reply.replace(Some(Reply::Failed(error)));
+                host.forget();
+                return;
+            }
+        };
+        host.phase.set(Phase::Running);
+        desk.reply.replace(Some(Reply::Started(exports)));
+        let life = Life {
+            ctx: ctx.clone(),
+            host: &host,
+            namespace,
+            exec,
+            data: RefCell::default(),
+        };
+        while bridge.pause().is_ok() {
+            let Some(order) = desk.order.take() else { continue };
+            let iterating = matches!(order, Order::Iterate { .. });
+            let outcome = life.obey(order);
+            let thrown = outcome
+                .as_ref()
+                .err()
+                .map(|error| ScriptError::catch(&ctx, error, &source_of));
+            host.end_order();
+            desk.reply.replace(Some(match (outcome, thrown) {
+                (Ok(reply), _) => reply,
+                _ if bridge.cancelled() && iterating => Reply::Iterated(Verdict::Interrupted),
+                (_, Some(error)) if iterating => Reply::Iterated(Verdict::Threw(error)),
+                (_, error) => Reply::Failed(error.unwrap_or_else(interrupted)),
+            }));
+        }
+        host.forget();
+    });
+    drop(context);
+    drop(runtime);
+}
+
+fn engine(
+    bridge: &Rc<Bridge>,
+    program: &Arc<super::program::Program>,
+) -> rquickjs::Result<(Runtime, Context)> {
+    let runtime = Runtime::new()?;
+    runtime.set_max_stack_size(SCRIPT_STACK);
+    runtime.set_loader(ModuleSource(program.clone()), ModuleSource(program.clone()));
+    let breath = bridge.clone();
+    runtime.set_interrupt_handler(Some(Box::new(move || breath.breathe())));
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(|ctx, promise, reason, handled| {
+        if let Ok(host) = Host::of(&ctx) {
+            host.note_rejection(&ctx, promise, reason, handled);
+        }
+    })));
+    let context = Context::full(&runtime)?;
+    Ok((runtime, context))
+}
+
+fn start<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, seat: &Seat) -> rquickjs::Result<Object<'js>> {
+    ctx.store_userdata(HostHandle(host.clone()))?;
+    globals::install(ctx, host, &seat.env)?;
+    let program = &host.workshop.program;
+    let (module, evaluation): (rquickjs::Module<'js, Evaluated>, Promise<'js>) =
+        program.declare(ctx, program.entry())?.eval()?;
+    settle(ctx, host, &evaluation)?;
+    module.namespace()
+}
+
+fn exports<'js>(ctx: &Ctx<'js>, namespace: &Object<'js>) -> rquickjs::Result<Exports> {
+    let mut exports = Exports::default();
+    for key in namespace.keys::<String>() {
+        let key = key?;
+        let value: Value = namespace.get(&*key)?;
+        if value.is_function() {
+            exports.functions.push(key);
+        } else if key == "options"
+            && let Some(json) = ctx.json_stringify(value)?
+        {
+            exports.options = serde_json::from_str(&json.to_string()?).ok();
+        }
+    }
+    Ok(exports)
+}
+
+/// Runs the event loop until `promise` is settled and nothing is left to wait for.
+fn settle<'js>(ctx: &Ctx<'js>, host: &Host, promise: &Promise<'js>) -> rquickjs::Result<Value<'js>> {
+    run_events(ctx, host)?;
+    match promise.result::<Value>() {
+        Some(result) => result,
+        None => Err(rquickjs::Exception::throw_message(
+            ctx,
+            "a promise that was awaited never settles: nothing is left that could settle it",
+        )),
+    }
+}
+
+fn run_events(ctx: &Ctx<'_>, host: &Host) -> rquickjs::Result<()> {
+    loop {
+        while ctx.execute_pending_job() {}
+        if host.bridge.cancelled() {
+            return Err(super::fiber::interruption(ctx));
+        }
+        host.raise_rejection(ctx)?;
+        if host.events.is_empty() {
+            return Ok(());
+        }
+        match host.wait_for(ctx, host.events.next_event())? {
+            Event::Timer => host.events.fire(ctx)?,
+            Event::Settled(settle) => settle(ctx)?,
+            Event::Nothing => return Ok(()),
+        }
+    }
+}
+
+/// A started user, as its orders see it.
+struct Life<'js, 'a> {
+    ctx: Ctx<'js>,
+    host: &'a Host,
+    namespace: Object<'js>,
+    exec: Option<Function<'js>>,
+    data: RefCell<Option<Value<'js>>>,
+}
+
+impl<'js> Life<'js, '_> {
+    fn obey(&self, order: Order) -> rquickjs::Result<Reply> {
+        let ctx = &self.ctx;
+        match order {
+            Order::Iterate { in_vu } => {
+                ctx.globals().set("__ITER", in_vu as f64)?;
+                let Some(exec) = &self.exec else {
+                    return Err(rquickjs::Exception::throw_message(
+                        ctx,
+                        "the scenario's function is missing",
+                    ));
+                };
+                let result: Value = exec.call((self.setup_data()?,))?;
+                self.finish(result)?;
+                Ok(Reply::Iterated(Verdict::Complete))
+            }
+            Order::Call { export, argument } => {
+                let function: Function = self.namespace.get(&*export)?;
+                let result: Value = match argument {
+                    Some(json) => function.call((ctx.json_parse(json.as_bytes())?,))?,
+                    None => function.call(())?,
+                };
+                let result = self.finish(result)?;
+                let json = ctx
+                    .json_stringify(result)?
+                    .map(|json| json.to_string())
+                    .transpose()?;
+                Ok(Reply::Returned(json))
+            }
+            Order::Summarize { data } => {
+                self.host.phase.set(Phase::Summary);
+                let function: Function = self.namespace.get("handleSummary")?;
+                let result: Value = function.call((ctx.json_parse(data)?,))?;
+                let result = self.finish(result)?;
+                Ok(Reply::Files(files(ctx, &result)?))
+            }
+        }
+    }
+
+    fn finish(&self, result: Value<'js>) -> rquickjs::Result<Value<'js>> {
+        match result.as_promise() {
+            Some(promise) => settle(&self.ctx, self.host, promise),
+            None => {
+                run_events(&self.ctx, self.host)?;
+                Ok(result)
+            }
+        }
+    }
+
+    /// What `setup()` returned, parsed once.
+    fn setup_data(&self) -> rquickjs::Result<Value<'js>> {
+        if let Some(data) = &*self.data.borrow() {
+            return Ok(data.clone());
+        }
+        let data = match self.host.workshop.program.data() {
+            Some(json) => self.ctx.json_parse(json.as_bytes())?,
+            None => Value::new_undefined(self.ctx.clone()),
+        };
+        Ok(self.data.borrow_mut().insert(data).clone())
+    }
+}
+
+fn files<'js>(ctx: &Ctx<'js>, result: &Value<'js>) -> rquickjs::Result<Files> {
+    let wrong = |what: &str| {
+        let message = format!("handleSummary() must return a map of path to string or ArrayBuffer: {what}");
+        rquickjs::Exception::throw_type(ctx, &message)
+    };
+    let mut out = Files::new();
+    if result.is_undefined() || result.is_null() {
+        return Ok(out);
+    }
+    let Some(map) = result.as_object() else {
+        return Err(wrong("it returned no object"));
+    };
+    for entry in map.props::<String, Value>() {
+        let (path, content) = entry?;
+        let bytes = match content.as_string() {
+            Some(text) => text.to_string()?.into_bytes(),
+            None => globals::bytes_of(&content).ok_or_else(|| wrong(&format!("`{path}` is neither")))?,
+        };
+        out.push((path, bytes));
+    }
+    Ok(out)
+}
