@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::Kind;
+
 /// Which samples a threshold looks at: a metric, and the tags a sample must carry (all of them).
 ///
 /// `Display` gives the canonical form: no spaces around separators, tags in the order given, values quoted only where
@@ -196,6 +198,32 @@ pub enum Aggregation {
     P(f64),
 }
 
+impl Aggregation {
+    /// The aggregations a metric of this kind has, as a person would list them.
+    pub fn of(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Counter => "count, rate",
+            Kind::Gauge => "value",
+            Kind::Rate => "rate",
+            Kind::Trend => "avg, min, med, max, p(0-100)",
+        }
+    }
+
+    /// Whether a metric of this kind has this aggregation.
+    pub fn fits(self, kind: Kind) -> bool {
+        matches!(
+            (kind, self),
+            (Kind::Counter, Self::Count | Self::Rate)
+                | (Kind::Gauge, Self::Value)
+                | (Kind::Rate, Self::Rate)
+                | (
+                    Kind::Trend,
+                    Self::Avg | Self::Min | Self::Max | Self::Med | Self::P(_)
+                )
+        )
+    }
+}
+
 impl fmt::Display for Aggregation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -358,6 +386,15 @@ fn number(text: &str) -> Option<f64> {
         .filter(|n: &f64| n.is_finite())
 }
 
+/// An aggregation that a metric of this kind does not have.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("`{source_text}`: a {kind} has no `{aggregation}`; it has {}", Aggregation::of(*kind))]
+pub struct Misfit {
+    source_text: String,
+    aggregation: Aggregation,
+    kind: Kind,
+}
+
 impl Expression {
     /// Whether this aggregate value meets the threshold.
     #[allow(clippy::float_cmp)] // `==` on the numbers as given is what the operator says.
@@ -370,6 +407,18 @@ impl Expression {
             Op::Equal => value == self.bound,
             Op::NotEqual => value != self.bound,
         }
+    }
+
+    /// Errors when metrics of this kind do not have the aggregation (`p(95)` of a counter).
+    pub fn fits(&self, kind: Kind) -> Result<(), Misfit> {
+        if self.aggregation.fits(kind) {
+            return Ok(());
+        }
+        Err(Misfit {
+            source_text: self.source.clone(),
+            aggregation: self.aggregation,
+            kind,
+        })
     }
 }
 

@@ -100,6 +100,30 @@ fn holding() {
 }
 
 #[test]
+fn aggregations_fit_their_kinds() {
+    for (kind, fitting) in [
+        (Kind::Counter, &["count<1", "rate<1"][..]),
+        (Kind::Gauge, &["value<1"]),
+        (Kind::Rate, &["rate<1"]),
+        (Kind::Trend, &["avg<1", "min<1", "med<1", "max<1", "p(95)<1"]),
+    ] {
+        for text in [
+            "count<1", "rate<1", "value<1", "avg<1", "min<1", "med<1", "max<1", "p(95)<1",
+        ] {
+            assert_eq!(
+                expression(text).fits(kind).is_ok(),
+                fitting.contains(&text),
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(
+        expression("p(95)<1").fits(Kind::Counter).unwrap_err().to_string(),
+        "`p(95)<1`: a counter has no `p(95)`; it has count, rate"
+    );
+}
+
+#[test]
 fn filters_of_the_dialect() {
     for (text, metric, expected, canonical) in [
         ("http_reqs", "http_reqs", &[][..], "http_reqs"),

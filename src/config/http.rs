@@ -1,0 +1,287 @@
+//! The options that shape requests: connections, TLS, names and addresses, bodies.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use super::address::{self, Cidr, Dns, HostOverride, HostPattern};
+use super::check::Reader;
+use super::reader::Node;
+
+/// Everything that shapes requests, with the dialect's defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpOptions {
+    /// Parallel requests of one `http.batch`.
+    pub batch: u32,
+    /// Of those, to one host; 0 is no limit.
+    pub batch_per_host: u32,
+    pub max_redirects: u32,
+    pub user_agent: String,
+    /// What of each request and response is logged.
+    pub debug: HttpDebug,
+    pub discard_response_bodies: bool,
+    pub no_connection_reuse: bool,
+    pub no_vu_connection_reuse: bool,
+    pub no_cookies_reset: bool,
+    pub insecure_skip_tls_verify: bool,
+    pub tls: TlsOptions,
+    pub dns: Dns,
+    /// Most specific first.
+    pub hosts: Vec<HostOverride>,
+    pub block_hostnames: Vec<HostPattern>,
+    pub blacklist_ips: Vec<Cidr>,
+    /// Local addresses that VUs connect from, in turn; empty is the system's choice.
+    pub local_ips: Vec<RangeInclusive<IpAddr>>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            batch: 20,
+            batch_per_host: 6,
+            max_redirects: 10,
+            user_agent: concat!("loadgen/", env!("CARGO_PKG_VERSION")).to_owned(),
+            debug: HttpDebug::Off,
+            discard_response_bodies: false,
+            no_connection_reuse: false,
+            no_vu_connection_reuse: false,
+            no_cookies_reset: false,
+            insecure_skip_tls_verify: false,
+            tls: TlsOptions::default(),
+            dns: Dns::default(),
+            hosts: Vec::new(),
+            block_hostnames: Vec::new(),
+            blacklist_ips: Vec::new(),
+            local_ips: Vec::new(),
+        }
+    }
+}
+
+/// `httpDebug`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpDebug {
+    Off,
+    Headers,
+    Full,
+}
+
+/// TLS versions that exist here: older ones are refused by every current TLS library worth using.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsOptions {
+    pub min: TlsVersion,
+    pub max: TlsVersion,
+    /// IANA names of the suites that may be offered; empty is all. TLS 1.3 suites are always offered.
+    pub cipher_suites: Vec<String>,
+    pub auth: Vec<TlsAuth>,
+}
+
+impl Default for TlsOptions {
+    fn default() -> Self {
+        Self {
+            min: TlsVersion::Tls12,
+            max: TlsVersion::Tls13,
+            cipher_suites: Vec::new(),
+            auth: Vec::new(),
+        }
+    }
+}
+
+/// A client certificate and the hosts it is shown to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsAuth {
+    /// Every host when empty.
+    pub domains: Vec<HostPattern>,
+    /// PEM.
+    pub cert: String,
+    /// PEM.
+    pub key: String,
+}
+
+/// A private key must not end up in a log.
+impl std::fmt::Debug for TlsAuth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsAuth")
+            .field("domains", &self.domains)
+            .finish_non_exhaustive()
+    }
+}
+
+/// TLS 1.2 suites of rustls' ring provider (1.3 suites cannot be chosen, as in Go).
+const SUITES: [&str; 6] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+];
+
+pub(super) fn read(reader: &Reader, warnings: &mut Vec<String>) -> HttpOptions {
+    let default = HttpOptions::default();
+    let whole = |name: &str, least: u64, default: u32| {
+        reader.or(name, default, |n| {
+            n.whole(least..=u64::from(u32::MAX)).map(|n| n as u32)
+        })
+    };
+    let flag = |name: &str| reader.or(name, false, Node::boolean);
+    let (min, max) = reader.or("tlsVersion", (default.tls.min, default.tls.max), |n| {
+        tls_versions(n, warnings)
+    });
+    HttpOptions {
+        batch: whole("batch", 1, default.batch),
+        batch_per_host: whole("batchPerHost", 0, default.batch_per_host),
+        max_redirects: whole("maxRedirects", 0, default.max_redirects),
+        user_agent: reader.or("userAgent", default.user_agent, user_agent),
+        debug: reader.or("httpDebug", HttpDebug::Off, http_debug),
+        discard_response_bodies: flag("discardResponseBodies"),
+        no_connection_reuse: flag("noConnectionReuse"),
+        no_vu_connection_reuse: flag("noVUConnectionReuse"),
+        no_cookies_reset: flag("noCookiesReset"),
+        insecure_skip_tls_verify: flag("insecureSkipTLSVerify"),
+        tls: TlsOptions {
+            min,
+            max,
+            cipher_suites: reader.or("tlsCipherSuites", Vec::new(), |n| cipher_suites(n, warnings)),
+            auth: reader.or("tlsAuth", Vec::new(), tls_auth),
+        },
+        dns: reader.or("dns", Dns::default(), address::dns),
+        hosts: reader.or("hosts", Vec::new(), address::hosts),
+        block_hostnames: reader.or("blockHostnames", Vec::new(), address::patterns),
+        blacklist_ips: reader.or("blacklistIPs", Vec::new(), address::networks),
+        local_ips: reader.or("localIPs", Vec::new(), address::local_ips),
+    }
+}
+
+fn user_agent(node: &Node) -> Option<String> {
+    let agent = node.text()?;
+    if http::HeaderValue::from_str(agent).is_err() {
+        node.fault("cannot be sent as a header", "use visible characters only");
+        return None;
+    }
+    Some(agent.to_owned())
+}
+
+fn http_debug(node: &Node) -> Option<HttpDebug> {
+    const KNOWN: [(&str, HttpDebug); 4] = [
+        ("headers", HttpDebug::Headers),
+        ("full", HttpDebug::Full),
+        ("true", HttpDebug::Headers),
+        ("false", HttpDebug::Off),
+    ];
+    match node.scalar()?.as_str() {
+        "" => Some(HttpDebug::Off),
+        written => address::choice(node, "debug level", written, &KNOWN),
+    }
+}
+
+/// `'tls1.2'` or `{ min, max }`.
+fn tls_versions(node: &Node, warnings: &mut Vec<String>) -> Option<(TlsVersion, TlsVersion)> {
+    if node.value.is_string() {
+        let only = tls_version(node)?;
+        let Some(only) = only else {
+            node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
+            return None;
+        };
+        return Some((only, only));
+    }
+    let fields = node.fields(&["min", "max"])?;
+    let min = match fields.get("min") {
+        None => TlsVersion::Tls12,
+        Some(min) => tls_version(min)?.unwrap_or_else(|| {
+            warnings.push(format!(
+                "{}: TLS before 1.2 is not spoken; the minimum is tls1.2",
+                min.path
+            ));
+            TlsVersion::Tls12
+        }),
+    };
+    let max = match fields.get("max") {
+        None => TlsVersion::Tls13,
+        Some(node) => {
+            let max = tls_version(node)?;
+            if max.is_none() {
+                node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
+            }
+            max?
+        }
+    };
+    if min > max {
+        node.fault("min is above max", "swap them");
+        return None;
+    }
+    Some((min, max))
+}
+
+/// `Some(None)` is a version that exists but is too old.
+fn tls_version(node: &Node) -> Option<Option<TlsVersion>> {
+    const KNOWN: [(&str, Option<TlsVersion>); 5] = [
+        ("tls1.2", Some(TlsVersion::Tls12)),
+        ("tls1.3", Some(TlsVersion::Tls13)),
+        ("tls1.1", None),
+        ("tls1.0", None),
+        ("ssl3.0", None),
+    ];
+    address::choice(node, "TLS version", node.text()?, &KNOWN)
+}
+
+fn cipher_suites(node: &Node, warnings: &mut Vec<String>) -> Option<Vec<String>> {
+    let asked = node.texts()?;
+    let (known, unknown): (Vec<&str>, Vec<&str>) = asked.iter().map(|(_, name)| *name).partition(|name| {
+        SUITES.contains(name) || name.starts_with("TLS_AES_") || name.starts_with("TLS_CHACHA20_")
+    });
+    if known.is_empty() && !unknown.is_empty() {
+        node.fault(
+            "none of these cipher suites is supported",
+            format!("supported are {}", SUITES.join(", ")),
+        );
+        return None;
+    }
+    if !unknown.is_empty() {
+        warnings.push(format!(
+            "{}: not supported and not offered: {}",
+            node.path,
+            unknown.join(", ")
+        ));
+    }
+    Some(known.into_iter().map(str::to_owned).collect())
+}
+
+fn tls_auth(node: &Node) -> Option<Vec<TlsAuth>> {
+    let read = |item: Node| {
+        let fields = item.fields(&["domains", "cert", "key", "password"])?;
+        let pem = |name: &str, what: &str| {
+            let Some(field) = fields.get(name) else {
+                item.missing(name, what);
+                return None;
+            };
+            field.text().map(str::to_owned)
+        };
+        if let Some(password) = fields.get("password").filter(|p| p.value.as_str() != Some("")) {
+            password.fault(
+                "encrypted keys are not read",
+                "decrypt it first, for instance with openssl pkey",
+            );
+        }
+        let domains = fields.get("domains").map_or(Some(Vec::new()), address::patterns);
+        let cert = pem(
+            "cert",
+            "give the certificate chain as PEM text, for instance open('cert.pem')",
+        );
+        let key = pem(
+            "key",
+            "give the private key as PEM text, for instance open('key.pem')",
+        );
+        Some(TlsAuth {
+            domains: domains?,
+            cert: cert?,
+            key: key?,
+        })
+    };
+    let read: Vec<Option<TlsAuth>> = node.items()?.into_iter().map(read).collect();
+    read.into_iter().collect()
+}

@@ -1,0 +1,239 @@
+//! Reading JSON values as what they should be, remembering every fault with its path instead of stopping at the first.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{ConfigError, suggest};
+use super::raw::{Given, Tier};
+use crate::pace::parse_duration;
+
+/// Where faults gather.
+#[derive(Debug, Default)]
+pub(super) struct Faults(RefCell<Vec<ConfigError>>);
+
+impl Faults {
+    pub fn push(&self, error: ConfigError) {
+        self.0.borrow_mut().push(error);
+    }
+
+    pub fn into_vec(self) -> Vec<ConfigError> {
+        self.0.into_inner()
+    }
+}
+
+/// A value somewhere inside an option. The readers return `None` after noting the fault.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'a> {
+    pub value: &'a Value,
+    pub path: String,
+    pub tier: Tier,
+    faults: &'a Faults,
+}
+
+impl<'a> Node<'a> {
+    pub fn root(given: &'a Given, faults: &'a Faults) -> Self {
+        Self {
+            value: &given.value,
+            path: given.label.clone(),
+            tier: given.tier,
+            faults,
+        }
+    }
+
+    pub fn fault(&self, problem: impl Into<String>, mend: impl Into<String>) {
+        self.faults.push(ConfigError {
+            tier: self.tier,
+            path: self.path.clone(),
+            problem: problem.into(),
+            mend: mend.into(),
+        });
+    }
+
+    /// A fault about a field that is not there.
+    pub fn missing(&self, field: &str, mend: &str) {
+        self.faults.push(ConfigError {
+            tier: self.tier,
+            path: format!("{}.{field}", self.path),
+            problem: "is required".to_owned(),
+            mend: mend.to_owned(),
+        });
+    }
+
+    fn wrong(&self, expected: &str) {
+        self.fault(format!("expected {expected} but found {}", shown(self.value)), "");
+    }
+
+    fn inside(&self, value: &'a Value, step: &str) -> Self {
+        Self {
+            value,
+            path: format!("{}{step}", self.path),
+            tier: self.tier,
+            faults: self.faults,
+        }
+    }
+
+    pub fn text(&self) -> Option<&'a str> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.wrong("text");
+        }
+        text
+    }
+
+    /// Text, or a number or boolean as text.
+    pub fn scalar(&self) -> Option<String> {
+        match self.value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            _ => {
+                self.wrong("text");
+                None
+            }
+        }
+    }
+
+    /// A boolean, or as text one of the spellings that Go's `strconv.ParseBool` takes.
+    pub fn boolean(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(flag) => return Some(*flag),
+            Value::String(text) => match text.as_str() {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => return Some(true),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => return Some(false),
+                _ => {}
+            },
+            _ => {}
+        }
+        self.wrong("true or false");
+        None
+    }
+
+    /// A whole number in a range; also as text, since scripts pass `__ENV` values on.
+    pub fn whole(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let number = match self.value {
+            Value::Number(number) => number.as_u64().or_else(|| {
+                // 10.0 and 1e3 are whole numbers to JavaScript. Up to 2^53 the conversion is exact.
+                number
+                    .as_f64()
+                    .filter(|f| f.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(f))
+                    .map(|f| f as u64)
+            }),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|n| range.contains(n));
+        if number.is_none() {
+            match (*range.start(), *range.end()) {
+                (0, u64::MAX) => self.wrong("a whole number"),
+                (low, u64::MAX) => self.wrong(&format!("a whole number of at least {low}")),
+                (low, high) => self.wrong(&format!("a whole number from {low} to {high}")),
+            }
+        }
+        number
+    }
+
+    /// A duration: text like `1m30s`, or milliseconds as a number.
+    pub fn duration(&self) -> Option<Duration> {
+        let seconds = match self.value {
+            Value::String(text) => {
+                return parse_duration(text)
+                    .map_err(|error| self.fault(error.to_string(), ""))
+                    .ok();
+            }
+            Value::Number(number) => number
+                .as_f64()
+                .map(|millis| Duration::try_from_secs_f64(millis / 1000.0)),
+            _ => None,
+        };
+        if let Some(Ok(duration)) = seconds {
+            return Some(duration);
+        }
+        self.fault(
+            format!("{} is not a duration", shown(self.value)),
+            "write it like \"1m30s\" or \"500ms\", or as a number of milliseconds",
+        );
+        None
+    }
+
+    pub fn duration_of_at_least(&self, least: Duration) -> Option<Duration> {
+        let duration = self.duration()?;
+        if duration < least {
+            let least = crate::pace::format_duration(least);
+            self.fault(
+                format!("{} is too short", shown(self.value)),
+                format!("it must be at least {least}"),
+            );
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// The elements of an array.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        let Value::Array(items) = self.value else {
+            self.wrong("an array");
+            return None;
+        };
+        Some(
+            items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| self.inside(item, &format!("[{i}]")))
+                .collect(),
+        )
+    }
+
+    /// The elements of an array of texts.
+    pub fn texts(&self) -> Option<Vec<(Self, &'a str)>> {
+        self.items()?
+            .into_iter()
+            .map(|item| item.text().map(|text| (item, text)))
+            .collect()
+    }
+
+    /// The members of an object whose keys are free (tags, hosts, thresholds). `null` members are not given.
+    pub fn members(&self) -> Option<Vec<(&'a str, Self)>> {
+        let Value::Object(members) = self.value else {
+            self.wrong("an object");
+            return None;
+        };
+        let given = members.iter().filter(|(_, value)| !value.is_null());
+        Some(
+            given
+                .map(|(key, value)| (key.as_str(), self.inside(value, &format!(".{key}"))))
+                .collect(),
+        )
+    }
+
+    /// The members as text to text.
+    pub fn dictionary(&self) -> Option<BTreeMap<String, String>> {
+        self.members()?
+            .into_iter()
+            .map(|(key, value)| value.scalar().map(|value| (key.to_owned(), value)))
+            .collect()
+    }
+
+    /// The fields of an object that may have these and no others. Unknown ones are faults; the known are still read.
+    pub fn fields(&self, known: &[&'static str]) -> Option<BTreeMap<&'a str, Self>> {
+        let members = self.members()?;
+        for (key, member) in &members {
+            if !known.contains(key) {
+                member.fault("is not a known field", suggest(key, known.iter().copied()));
+            }
+        }
+        Some(members.into_iter().collect())
+    }
+}
+
+/// A value as the giver would recognise it, cut short.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}

@@ -1,0 +1,142 @@
+//! The shortcuts `vus`, `duration`, `iterations` and `stages`, which stand for one scenario called `default`.
+//!
+//! Which executor they mean and what contradicts what is k6's rule (`lib/executor/helpers.go`,
+//! `DeriveScenariosFromShortcuts`).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::check::Reader;
+use super::raw::{Given, RawOptions};
+use super::reader::{Faults, Node};
+use super::scenario::{self, Scenario};
+
+/// The scenario that the shortcuts make.
+const NAME: &str = "default";
+
+/// The scenarios of the run, sorted as they start; empty only when faults were noted.
+pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<String>) -> Vec<Scenario> {
+    let reader = Reader { raw, faults };
+    let given = |name: &str| raw.get(name).filter(|given| !is_empty(&given.value));
+    let loads: Vec<(&str, &Given)> = ["iterations", "duration", "stages", "scenarios"]
+        .into_iter()
+        .filter_map(|name| given(name).map(|given| (name, given)))
+        .collect();
+    // `duration` limits `iterations`; every other pair is a contradiction.
+    for (i, (first, _)) in loads.iter().enumerate() {
+        for (second, given) in &loads[i + 1..] {
+            if (*first, *second) != ("iterations", "duration") {
+                Node::root(given, faults).fault(
+                    format!("contradicts {first}, which is given too"),
+                    "leave one of the two out",
+                );
+            }
+        }
+    }
+    let vus = raw.get("vus");
+    let mut ignored_vus = |why: &str| {
+        if let Some(given) = vus.filter(|given| given.value != json!(1)) {
+            warnings.push(format!("{} ({}) has no effect {why}", given.label, given.tier));
+        }
+    };
+    let mut scenarios: Vec<Scenario> = match loads.first() {
+        Some(("scenarios", given)) => {
+            ignored_vus("beside scenarios");
+            let members = Node::root(given, faults).members().unwrap_or_default();
+            members
+                .iter()
+                .filter_map(|(name, node)| scenario::read(name, node))
+                .collect()
+        }
+        Some((shortcut, _)) => from_shortcut(&reader, shortcut).into_iter().collect(),
+        None => {
+            ignored_vus("without duration, iterations or stages");
+            for name in ["stages", "scenarios"] {
+                if let Some(given) = raw.get(name) {
+                    warnings.push(format!("{} is empty: running 1 iteration in 1 VU", given.label));
+                }
+            }
+            synthesize(&json!({ "executor": "per-vu-iterations" }), faults)
+                .into_iter()
+                .collect()
+        }
+    };
+    scenarios.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+    scenarios
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Checks the shortcut's values under their own names, so that a fault names what was written, then builds the scenario.
+fn from_shortcut(reader: &Reader, shortcut: &str) -> Option<Scenario> {
+    let ramping = shortcut == "stages";
+    let least_vus = u64::from(!ramping);
+    let vus = reader.read("vus", |n| n.whole(least_vus..=scenario::MOST_VUS));
+    let duration = reader.read("duration", |n| n.duration_of_at_least(Duration::from_secs(1)));
+    let mut fields = Map::new();
+    match shortcut {
+        "iterations" => {
+            let iterations = reader.read("iterations", |n| n.whole(1..=u64::MAX >> 11));
+            let (iterations, vus) = (iterations??, vus.unwrap_or(Some(1))?);
+            if iterations < vus {
+                let node = reader.node("iterations")?;
+                node.fault(
+                    format!("{vus} VUs share {iterations} iterations, so some would have none"),
+                    "use at most as many VUs as iterations",
+                );
+                return None;
+            }
+            fields.insert("executor".to_owned(), json!("shared-iterations"));
+            fields.insert("vus".to_owned(), json!(vus));
+            fields.insert("iterations".to_owned(), json!(iterations));
+            if let Some(duration) = duration {
+                fields.insert(
+                    "maxDuration".to_owned(),
+                    json!(crate::pace::format_duration(duration?)),
+                );
+            }
+        }
+        "duration" => {
+            let (duration, vus) = (duration??, vus.unwrap_or(Some(1))?);
+            fields.insert("executor".to_owned(), json!("constant-vus"));
+            fields.insert("vus".to_owned(), json!(vus));
+            fields.insert(
+                "duration".to_owned(),
+                json!(crate::pace::format_duration(duration)),
+            );
+        }
+        _ => {
+            let stages = reader.read("stages", |n| scenario::stages(n, scenario::MOST_VUS));
+            let (stages, vus) = (stages??, vus.unwrap_or(Some(1))?);
+            if vus == 0 && stages.iter().all(|stage| stage.target == 0) {
+                reader.node("stages")?.fault(
+                    "no stage ever has a VU",
+                    "give vus or a stage's target more than 0",
+                );
+                return None;
+            }
+            let stages: Vec<Value> = stages.iter().map(super::raw::stage_json).collect();
+            fields.insert("executor".to_owned(), json!("ramping-vus"));
+            fields.insert("startVUs".to_owned(), json!(vus));
+            fields.insert("stages".to_owned(), json!(stages));
+        }
+    }
+    synthesize(&Value::Object(fields), reader.faults)
+}
+
+/// A scenario from fields that were checked already.
+fn synthesize(fields: &Value, faults: &Faults) -> Option<Scenario> {
+    let given = Given {
+        value: fields.clone(),
+        tier: super::raw::Tier::Default,
+        label: format!("scenarios.{NAME}"),
+    };
+    scenario::read(NAME, &Node::root(&given, faults))
+}
