@@ -1,1 +1,25 @@
-//! What is left after a run: the end-of-test summary and its JSON export.
+//! What is left after a run: the end-of-test summary, its JSON export, and the data that `handleSummary` gets.
+//!
+//! Everything here is a function of a [`Snapshot`](crate::metrics::Snapshot), a
+//! [`Timeline`](crate::metrics::Timeline) and options: no I/O, no clock.
+
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a report is made once per run: what reads best is best"
+)]
+
+mod checks;
+mod data;
+mod export;
+mod extras;
+mod format;
+mod groups;
+mod lines;
+mod metrics;
+mod summary;
+
+pub use data::{DataOptions, summary_data};
+pub use export::summary_export;
+pub use format::{humanize_bytes, humanize_duration};
+pub use summary::{SummaryMode, SummaryOptions, UnknownSummaryMode, summary};

@@ -1,0 +1,324 @@
+//! The end-of-test summary as text, in the layout of the dialect, with what it leaves out in sections of our own after it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::config::{TimeUnit, TrendStat};
+use crate::metrics::{MetricId, Snapshot, TagSet, Timeline, builtin};
+
+use super::checks::{Check, checks};
+use super::extras;
+use super::format::{Palette, number, percent};
+use super::groups::Group;
+use super::lines::{self, Line, Widths};
+use super::metrics::{Entry, entries, part, ratio};
+
+/// How much the summary shows (`--summary-mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SummaryMode {
+    /// The totals, without the phases of requests.
+    #[default]
+    Compact,
+    /// All metrics, and each group and scenario by itself.
+    Full,
+    Disabled,
+}
+
+/// A `--summary-mode` that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown summary mode `{0}`: there are compact, full and disabled")]
+pub struct UnknownSummaryMode(pub String);
+
+impl FromStr for SummaryMode {
+    type Err = UnknownSummaryMode;
+
+    fn from_str(text: &str) -> Result<SummaryMode, UnknownSummaryMode> {
+        match text {
+            "compact" => Ok(SummaryMode::Compact),
+            // The dialect's older name for it.
+            "full" | "legacy" => Ok(SummaryMode::Full),
+            "disabled" => Ok(SummaryMode::Disabled),
+            _ => Err(UnknownSummaryMode(text.to_owned())),
+        }
+    }
+}
+
+/// How the summary looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryOptions {
+    pub mode: SummaryMode,
+    /// The columns of trends.
+    pub trend_stats: Vec<TrendStat>,
+    pub time_unit: Option<TimeUnit>,
+    /// ANSI colours.
+    pub color: bool,
+}
+
+impl Default for SummaryOptions {
+    fn default() -> SummaryOptions {
+        SummaryOptions {
+            mode: SummaryMode::Compact,
+            trend_stats: TrendStat::DEFAULT.to_vec(),
+            time_unit: None,
+            color: false,
+        }
+    }
+}
+
+/// The summary; empty when it is disabled. Ends with a newline.
+pub fn summary(snapshot: &Snapshot, timeline: &Timeline, options: &SummaryOptions) -> String {
+    if options.mode == SummaryMode::Disabled {
+        return String::new();
+    }
+    let writer = Writer {
+        snapshot,
+        options,
+        palette: Palette(options.color),
+    };
+    let all = entries(snapshot);
+    let full = options.mode == SummaryMode::Full;
+    let mut sections = Vec::new();
+    sections.extend(writer.thresholds(&all));
+    let shown: Vec<&Entry> = all.iter().filter(|entry| full || in_compact(entry)).collect();
+    sections.push(writer.section("TOTAL RESULTS", &checks(snapshot, |_| true), &shown, ""));
+    if full {
+        for group in &Group::root(snapshot).groups {
+            writer.group(group, "", &mut sections);
+        }
+        let scenarios: Vec<String> = snapshot
+            .by_tag(builtin::ITERATIONS, "scenario")
+            .into_keys()
+            .collect();
+        if scenarios.len() > 1 {
+            for scenario in scenarios {
+                let wanted = |tags: &TagSet| tags.get("scenario") == Some(&*scenario);
+                let entries = part(snapshot, wanted);
+                let shown: Vec<&Entry> = entries.iter().collect();
+                let title = format!("SCENARIO: {scenario}");
+                sections.push(writer.section(&title, &checks(snapshot, wanted), &shown, ""));
+            }
+        }
+    }
+    sections.extend(extras::sections(snapshot, timeline, options));
+    sections.join("\n\n")
+}
+
+/// Phases of requests are for the full summary, unless a threshold judges them.
+fn in_compact(entry: &Entry) -> bool {
+    let phases = &builtin::HTTP_TRENDS[1..];
+    !phases.contains(&entry.id) || !entry.thresholds.is_empty()
+}
+
+/// The title of a section, as the dialect writes it: with a space at the end.
+pub(super) fn title(text: &str, indent: &str, palette: Palette) -> String {
+    format!("{indent}  █ {} \n\n", palette.bold(text))
+}
+
+struct Writer<'a> {
+    snapshot: &'a Snapshot,
+    options: &'a SummaryOptions,
+    palette: Palette,
+}
+
+impl Writer<'_> {
+    fn thresholds(&self, entries: &[Entry]) -> Option<String> {
+        let mut judged: Vec<&Entry> = entries
+            .iter()
+            .filter(|entry| !entry.thresholds.is_empty())
+            .collect();
+        if judged.is_empty() {
+            return None;
+        }
+        // Parts stand under their metric.
+        judged.sort_by_key(|entry| (entry.definition.name.clone(), entry.name()));
+        let mut text = title("THRESHOLDS", "", self.palette);
+        let mut headed: Option<MetricId> = None;
+        for (index, entry) in judged.into_iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            let indent = if let Some(filter) = &entry.filter {
+                if headed != Some(entry.id) {
+                    text += &format!("    {}\n\n", entry.definition.name);
+                }
+                let name = filter.to_string();
+                text += &format!("      {}\n", &name[entry.definition.name.len()..]);
+                "      "
+            } else {
+                text += &format!("    {}\n", entry.definition.name);
+                "    "
+            };
+            headed = Some(entry.id);
+            for state in &entry.thresholds {
+                let expression = &state.spec.expression;
+                let (kind, contains) = (entry.definition.kind, entry.definition.contains);
+                let value = state.value.map_or_else(
+                    || "no samples".to_owned(),
+                    |value| {
+                        lines::judged(
+                            expression.aggregation,
+                            value,
+                            kind,
+                            contains,
+                            self.options.time_unit,
+                        )
+                    },
+                );
+                let mark = self.palette.mark(state.ok);
+                text += &format!(
+                    "{indent}{mark} '{}' {}\n",
+                    expression.source,
+                    self.palette.value(&value)
+                );
+            }
+        }
+        Some(text)
+    }
+
+    fn group(&self, group: &Group, indent: &str, sections: &mut Vec<String>) {
+        let entries = part(self.snapshot, |tags| tags.get("group") == Some(&*group.path));
+        let shown: Vec<&Entry> = entries.iter().collect();
+        sections.push(self.section(&format!("GROUP: {}", group.name), &group.checks, &shown, indent));
+        let deeper = format!("{indent}  ");
+        for inner in &group.groups {
+            self.group(inner, &deeper, sections);
+        }
+    }
+
+    fn section(&self, heading: &str, checks: &[Check], entries: &[&Entry], indent: &str) -> String {
+        let mut text = title(heading, indent, self.palette);
+        let mut blocks: Vec<String> = Vec::new();
+        if !checks.is_empty() {
+            blocks.push(self.check_totals(checks, indent));
+            blocks.push(self.check_list(checks, indent));
+        }
+        let elapsed: Duration = self.snapshot.elapsed;
+        let SummaryOptions {
+            trend_stats,
+            time_unit,
+            ..
+        } = self.options;
+        let lines: Vec<(Category, Line)> = entries
+            .iter()
+            .filter_map(|entry| {
+                let line = Line::of(entry, trend_stats, *time_unit, elapsed);
+                Some((category(entry.id)?, line))
+            })
+            .collect();
+        let widths = Widths::of(lines.iter().map(|(_, line)| line));
+        for wanted in Category::ALL {
+            let mut block = String::new();
+            for (_, line) in lines.iter().filter(|(category, _)| *category == wanted) {
+                if block.is_empty() {
+                    block += &format!("{indent}    {}\n", self.palette.bold(wanted.title()));
+                }
+                block += &format!("{indent}    {}\n", widths.render(line, self.palette));
+            }
+            if !block.is_empty() {
+                blocks.push(block);
+            }
+        }
+        text += &blocks.join("\n");
+        text
+    }
+
+    fn check_totals(&self, checks: &[Check], indent: &str) -> String {
+        let (passes, fails) = checks.iter().fold((0, 0), |(passes, fails), check| {
+            (passes + check.passes, fails + check.fails)
+        });
+        let total = passes + fails;
+        let seconds = self.snapshot.elapsed.as_secs_f64();
+        let rate = if seconds > 0.0 {
+            total as f64 / seconds
+        } else {
+            0.0
+        };
+        let share = |part: u64| {
+            (
+                percent(ratio(part, total)),
+                vec![format!("{part} out of {total}")],
+            )
+        };
+        let (succeeded, failed) = (share(passes), share(fails));
+        let lines = [
+            Line::plain(
+                "checks_total",
+                total.to_string(),
+                vec![format!("{}/s", number(rate, 6))],
+            ),
+            Line::plain("checks_succeeded", succeeded.0, succeeded.1),
+            Line::plain("checks_failed", failed.0, failed.1),
+        ];
+        let widths = Widths::of(&lines);
+        lines
+            .iter()
+            .map(|line| format!("{indent}    {}\n", widths.render(line, self.palette)))
+            .collect()
+    }
+
+    fn check_list(&self, checks: &[Check], indent: &str) -> String {
+        let mut text = String::new();
+        for check in checks {
+            let ok = check.fails == 0;
+            text += &format!("{indent}    {} {}\n", self.palette.mark(ok), check.name);
+            if !ok {
+                let share = (ratio(check.passes, check.passes + check.fails) * 100.0).floor();
+                let passes = self.palette.good(&format!("✓ {}", check.passes));
+                let fails = self.palette.bad(&format!("✗ {}", check.fails));
+                text += &format!("{indent}      ↳  {share}% — {passes} / {fails}\n");
+            }
+        }
+        text
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Category {
+    Custom,
+    Http,
+    Execution,
+    Network,
+    WebSocket,
+}
+
+impl Category {
+    const ALL: [Category; 5] = [
+        Category::Custom,
+        Category::Http,
+        Category::Execution,
+        Category::Network,
+        Category::WebSocket,
+    ];
+
+    fn title(self) -> &'static str {
+        match self {
+            Category::Custom => "CUSTOM",
+            Category::Http => "HTTP",
+            Category::Execution => "EXECUTION",
+            Category::Network => "NETWORK",
+            Category::WebSocket => "WEBSOCKET",
+        }
+    }
+}
+
+/// Where a metric stands; `None` for what is shown elsewhere (checks, the generator) or nowhere (groups' durations).
+fn category(id: MetricId) -> Option<Category> {
+    match id {
+        builtin::CHECKS
+        | builtin::GROUP_DURATION
+        | builtin::SCHEDULING_LAG
+        | builtin::TIMER_LAG
+        | builtin::HTTP_REQS_IN_FLIGHT => None,
+        builtin::HTTP_REQS | builtin::HTTP_REQ_FAILED => Some(Category::Http),
+        id if builtin::HTTP_TRENDS.contains(&id) => Some(Category::Http),
+        builtin::DATA_SENT | builtin::DATA_RECEIVED => Some(Category::Network),
+        builtin::WS_SESSIONS
+        | builtin::WS_MSGS_SENT
+        | builtin::WS_MSGS_RECEIVED
+        | builtin::WS_CONNECTING
+        | builtin::WS_SESSION_DURATION
+        | builtin::WS_PING => Some(Category::WebSocket),
+        id if builtin::contains(id) => Some(Category::Execution),
+        _ => Some(Category::Custom),
+    }
+}
