@@ -3,17 +3,17 @@
 //! Cost per HTTP transaction: one index into a vector, then a handful of histogram increments. Series live here as
 //! plain values; only at the end of a window are those that changed copied into shared ones for the snapshot.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::host::HostSample;
+use super::judge::Judge;
 use super::model::{Contains, Epoch, Kind, MetricId, Sample, TagsId, builtin};
 use super::recorder::Batch;
 use super::registry::Registry;
-use super::snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
+use super::snapshot::{Losses, Row, Snapshot, Value, matches};
 use super::threshold::ThresholdSpec;
 use super::trend::Trend;
 use super::window::{OpenWindows, Timeline, Window};
@@ -76,33 +76,11 @@ enum Series {
     Trend(LiveTrend),
 }
 
-/// A threshold and, for one with a sliding window, the past it needs.
-#[derive(Debug)]
-struct Judge {
-    state: ThresholdState,
-    past: VecDeque<(Duration, Option<Value>)>,
-}
-
-/// A sliding window remembers so many earlier states, however long it is: its start is then off by at most a
-/// thirty-second part of its length.
-const PAST: u32 = 32;
-
 impl Collector {
     /// A collector without samples. What the thresholds' filters name is protected in the registry.
     pub fn new(registry: Arc<Registry>, epoch: Epoch, thresholds: Vec<ThresholdSpec>) -> Collector {
         registry.protect(thresholds.iter().map(|spec| &spec.filter));
-        let thresholds = thresholds
-            .into_iter()
-            .map(|spec| Judge {
-                state: ThresholdState {
-                    ok: spec.on_empty_pass,
-                    spec: Arc::new(spec),
-                    value: None,
-                    empty: true,
-                },
-                past: VecDeque::new(),
-            })
-            .collect();
+        let thresholds = thresholds.into_iter().map(Judge::new).collect();
         Collector {
             registry,
             epoch,
@@ -136,7 +114,7 @@ impl Collector {
             series.judged += u64::from(record.failed.is_some());
             series.failed += u64::from(record.failed == Some(true));
             for (trend, value) in series.phases.iter_mut().zip(record.phases()) {
-                trend.now.record(f64::from(value));
+                trend.now.record(to_ms(value));
             }
         }
         for sample in &batch.samples {
@@ -319,9 +297,8 @@ impl Collector {
         for judge in &mut thresholds {
             let now = self.matching(&judge.state.spec);
             judge.judge(now, elapsed);
-            let ThresholdState { spec, ok, empty, .. } = &judge.state;
-            if !ok && !empty && spec.abort_on_fail && elapsed >= spec.delay_abort_eval && abort.is_none() {
-                abort = Some(spec.clone());
+            if abort.is_none() && judge.aborts(elapsed) {
+                abort = Some(judge.state.spec.clone());
             }
         }
         self.thresholds = thresholds;
@@ -371,57 +348,9 @@ impl Collector {
     }
 }
 
-impl Judge {
-    fn judge(&mut self, now: Option<Value>, elapsed: Duration) {
-        let spec = self.state.spec.clone();
-        let (value, span) = match spec.over {
-            None => (now, elapsed),
-            Some(length) => self.slide(now, elapsed, length),
-        };
-        self.state.empty = match &value {
-            None => true,
-            Some(Value::Rate { total, .. }) => *total == 0,
-            Some(Value::Trend(trend)) => trend.is_empty(),
-            Some(Value::Counter { total }) => *total == 0.0,
-            Some(Value::Gauge { .. }) => false,
-        };
-        let aggregation = spec.expression.aggregation;
-        self.state.value = value.and_then(|value| value.aggregate(aggregation, span));
-        self.state.ok = match self.state.value {
-            Some(value) => spec.expression.holds(value),
-            None => spec.on_empty_pass,
-        };
-    }
-
-    /// What came in the last `length`, and how long that is at the start of a run.
-    fn slide(
-        &mut self,
-        now: Option<Value>,
-        elapsed: Duration,
-        length: Duration,
-    ) -> (Option<Value>, Duration) {
-        let from = elapsed.saturating_sub(length);
-        // The newest state at or before the window's start stays at the front.
-        while self.past.get(1).is_some_and(|(at, _)| *at <= from) {
-            self.past.pop_front();
-        }
-        let (start, before) = match self.past.front() {
-            Some((at, value)) if *at <= from => (*at, value.clone()),
-            _ => (Duration::ZERO, None),
-        };
-        let spaced = self
-            .past
-            .back()
-            .is_none_or(|(at, _)| elapsed.saturating_sub(*at) >= length / PAST);
-        if spaced {
-            self.past.push_back((elapsed, now.clone()));
-        }
-        let part = match (now, before) {
-            (Some(now), Some(before)) => Some(now.minus(&before)),
-            (now, _) => now,
-        };
-        (part, elapsed.saturating_sub(start))
-    }
+/// A phase as the nanoseconds that it was measured in: widening an `f32` alone would turn 0.225 into 0.22499999.
+pub(super) fn to_ms(phase: f32) -> f64 {
+    (f64::from(phase) * 1e6 + 0.5) as u64 as f64 / 1e6
 }
 
 #[cfg(test)]

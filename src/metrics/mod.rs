@@ -8,6 +8,7 @@
 
 mod collector;
 mod http;
+mod judge;
 mod model;
 mod recorder;
 mod registry;

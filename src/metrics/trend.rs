@@ -58,7 +58,7 @@ impl Buckets {
     }
 
     fn record(&mut self, units: f64) {
-        let size = units.abs().round() as u64;
+        let size = (units.abs() + 0.5) as u64;
         if size == 0 {
             self.zeros += 1;
             return;

@@ -193,7 +193,7 @@ impl OpenWindows {
         let window = self.at(record.at);
         window.counts.requests += 1;
         window.counts.failed += u64::from(record.failed == Some(true));
-        window.duration.record(f64::from(record.duration));
+        window.duration.record(super::collector::to_ms(record.duration));
     }
 
     pub(super) fn sample(&mut self, sample: &Sample) {

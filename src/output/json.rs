@@ -91,7 +91,7 @@ impl JsonFormat {
                 let name = filter.to_string();
                 let suffix = name
                     .split_once('{')
-                    .map_or("", |(_, suffix)| suffix.trim_end_matches('}'));
+                    .map_or("", |(_, suffix)| suffix.strip_suffix('}').unwrap_or(suffix));
                 let tags: serde_json::Map<String, serde_json::Value> = filter
                     .tags
                     .iter()

@@ -257,7 +257,7 @@ fn a_sliding_window_forgets() {
     assert!(held[9][0].ok, "ten seconds later it does not");
     assert_eq!(held[9][0].value, Some(1.0));
     assert_eq!(held[9][1].value, Some(0.5), "five requests in ten seconds");
-    assert!(rig.collector.thresholds[0].past.len() <= PAST as usize + 2);
+    assert!(rig.collector.thresholds[0].past.len() <= crate::metrics::judge::PAST as usize + 2);
 }
 
 #[test]
