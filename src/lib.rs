@@ -16,4 +16,5 @@ pub mod output;
 pub mod pace;
 pub mod remote;
 pub mod report;
+pub mod run;
 pub mod script;

@@ -19,6 +19,7 @@ mod open;
 mod roster;
 mod signal;
 mod staff;
+mod users;
 mod worker;
 
 pub use control::{AbortKind, Control, Level, Reason};
@@ -26,6 +27,7 @@ pub use launch::{BATCHES_PER_WORKER, EngineError, Handle, Spec, batches, cores, 
 pub use ledger::scenario_tags;
 pub use live::{Live, Progress};
 pub use staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
+pub use users::{Complaints, Repeater, ScriptStaff, Scripted, UrlPlan, UrlStaff};
 pub use worker::FLUSH_EVERY;
 
 #[cfg(test)]

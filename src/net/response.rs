@@ -12,6 +12,7 @@ use super::request::Request;
 use super::target::Target;
 use super::tls::TlsInfo;
 
+use crate::metrics::{Epoch, HttpKey, HttpRecord, MethodTag, NameId, TagsId};
 pub use crate::metrics::{Proto, TlsTag};
 
 /// How long each phase of one transaction took.
@@ -80,6 +81,37 @@ impl Hop<'_> {
     /// The dialect's `error_code`: of the error, else 1000 + status from 400 on, else 0.
     pub fn error_code(&self) -> u16 {
         error_code(self.error, self.status)
+    }
+
+    /// What tells this transaction's series from others. `context` and `name` are the caller's, `expected` its
+    /// judgement of the status.
+    pub fn series(&self, context: TagsId, name: NameId, expected: Option<bool>) -> HttpKey {
+        HttpKey {
+            context,
+            name,
+            method: MethodTag::from(self.method),
+            status: self.status,
+            proto: self.proto,
+            tls: self.tls,
+            error_code: self.error_code(),
+            expected,
+        }
+    }
+
+    /// This transaction as a sample.
+    pub fn record(&self, epoch: &Epoch) -> HttpRecord {
+        let ms = |time: Duration| (time.as_nanos() as f64 / 1e6) as f32;
+        HttpRecord {
+            at: epoch.nanos(self.ended),
+            duration: ms(self.timings.duration()),
+            blocked: ms(self.timings.blocked),
+            connecting: ms(self.timings.connecting),
+            tls_handshaking: ms(self.timings.tls_handshaking),
+            sending: ms(self.timings.sending),
+            waiting: ms(self.timings.waiting),
+            receiving: ms(self.timings.receiving),
+            ..HttpRecord::default()
+        }
     }
 }
 

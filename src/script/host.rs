@@ -17,7 +17,8 @@ use super::{
     program::Program,
 };
 use crate::{
-    metrics::{Epoch, MetricId, NameId, Recorder, Registry, TagSet, TagsId, builtin},
+    metrics::{Epoch, MetricId, NameId, Recorder, Registry, SystemTag, TagSet, TagsId, builtin},
+    net::Throttle,
     net::{self, NetError, Target},
 };
 
@@ -57,6 +58,8 @@ pub struct HttpDefaults {
     pub no_cookies_reset: bool,
     /// `throw`: failed requests throw instead of returning an error Response.
     pub throw: bool,
+    /// `rps`: requests of all virtual users take turns.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 impl Default for HttpDefaults {
@@ -69,12 +72,16 @@ impl Default for HttpDefaults {
             no_vu_connection_reuse: false,
             no_cookies_reset: false,
             throw: false,
+            throttle: None,
         }
     }
 }
 
 /// Distinct URLs a worker remembers in parsed form before it starts over.
 const TARGETS_KEPT: usize = 4096;
+
+/// The tag that groups write.
+const GROUP: &str = "group";
 
 impl Workshop {
     /// A workshop for one worker thread.
@@ -157,8 +164,10 @@ pub struct Host {
     pub phase: Cell<Phase>,
     /// The current group's path, `::a::b`, empty at the root.
     pub group: RefCell<String>,
+    /// The group outside all groups: empty, or `::setup`, `::teardown`.
+    root: String,
     /// Scenario and run tags, without the group.
-    base: Cell<TagsId>,
+    base: TagsId,
     /// Tags of what is recorded now.
     context: Cell<TagsId>,
     /// `http.setResponseCallback`.
@@ -178,7 +187,8 @@ pub struct HostHandle(pub Rc<Host>);
 impl Host {
     /// A virtual user that records under `scenario`.
     pub fn new(bridge: Rc<Bridge>, workshop: Rc<Workshop>, vu: u64, tags: &TagSet) -> Rc<Host> {
-        let base = workshop.registry.intern(tags);
+        let root = tags.get(GROUP).unwrap_or_default().to_owned();
+        let base = workshop.registry.intern(&tags.filtered(|key, _| key != GROUP));
         let client = Rc::new(net::Client::new(workshop.net.clone()));
         Rc::new(Host {
             bridge,
@@ -187,8 +197,9 @@ impl Host {
             vu,
             phase: Cell::new(Phase::Init),
             group: RefCell::default(),
-            base: Cell::new(base),
             context: Cell::new(base),
+            root,
+            base,
             expected: RefCell::default(),
             rejections: RefCell::default(),
             sent: Cell::new(0),
@@ -242,15 +253,16 @@ impl Host {
         self.workshop.recorder.add(metric, tags, self.now(), value);
     }
 
-    /// Enters a group by its full path; an empty path is the root.
+    /// Enters a group by its full path; an empty path is outside all groups.
     pub fn set_group(&self, path: &str) {
         path.clone_into(&mut self.group.borrow_mut());
-        let base = self.base.get();
-        self.context.set(if path.is_empty() {
-            base
-        } else {
-            self.workshop.recorder.context(base, &[("group", path)])
-        });
+        self.context.set(
+            if self.workshop.registry.system_tags().contains(SystemTag::Group) {
+                self.workshop.recorder.context(self.base, &[(GROUP, path)])
+            } else {
+                self.base
+            },
+        );
     }
 
     /// Throws unless the script is past its init phase.
@@ -302,8 +314,11 @@ impl Host {
     /// Ends an order: timers are forgotten, the group is the root again, wire bytes are recorded.
     pub fn end_order(&self) {
         self.forget();
-        self.set_group("");
-        let tags = self.base.get();
+        self.set_group(&self.root);
+        let tags = self.context();
+        let (sent, received) = self.client.take_interrupted_bytes();
+        self.sent.set(self.sent.get() + sent);
+        self.received.set(self.received.get() + received);
         for (metric, bytes) in [
             (builtin::DATA_SENT, self.sent.take()),
             (builtin::DATA_RECEIVED, self.received.take()),

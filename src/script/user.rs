@@ -238,6 +238,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
             }
         };
         host.phase.set(Phase::Running);
+        host.end_order();
         desk.reply.replace(Some(Reply::Started(exports)));
         let life = Life {
             ctx: ctx.clone(),

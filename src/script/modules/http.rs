@@ -17,7 +17,6 @@ use rquickjs::{
 use self::{jar::CookieJar, params::Call, response::Response};
 use super::Shelf;
 use crate::{
-    metrics::{HttpKey, HttpRecord, MethodTag},
     net::{self, Hop, NetError},
     script::{expected::Expected, host::Host},
 };
@@ -130,6 +129,9 @@ fn request<'js>(
         Err((url, error)) => return refused(ctx, host, &url, error),
     };
     let mut tally = Tally::new(host, &call);
+    if let Some(throttle) = &host.workshop.http.throttle {
+        host.wait_for(ctx, throttle.turn())?;
+    }
     let response = host.wait_for(ctx, host.client.send(request, &mut |hop| tally.hop(hop)))?;
     deliver(ctx, host, response, &call)
 }
@@ -159,6 +161,9 @@ fn async_request<'js>(
     let (me, client) = (host.clone(), host.client.clone());
     host.events.spawn(async move {
         let mut tally = Tally::new(&me, &call);
+        if let Some(throttle) = &me.workshop.http.throttle {
+            throttle.turn().await;
+        }
         let response = client.send(request, &mut |hop| tally.hop(hop)).await;
         let me = me.clone();
         Box::new(move |ctx: &Ctx<'_>| {
@@ -197,38 +202,12 @@ impl<'a> Tally<'a> {
             || host.expected.borrow().judge(hop.status),
             |expected| expected.judge(hop.status),
         );
-        let key = HttpKey {
-            context: call.context,
-            name,
-            method: MethodTag::from(hop.method),
-            status: hop.status,
-            proto: hop.proto,
-            tls: hop.tls,
-            error_code: hop.error_code(),
-            expected,
-        };
         recorder.http(
-            key,
-            record(host.workshop.epoch.nanos(hop.ended), hop.timings, expected),
+            hop.series(call.context, name, expected),
+            hop.record(&host.workshop.epoch),
         );
         host.sent.set(host.sent.get() + hop.sent);
         host.received.set(host.received.get() + hop.received);
-    }
-}
-
-fn record(at: u64, timings: net::Timings, expected: Option<bool>) -> HttpRecord {
-    let ms = |time: std::time::Duration| (time.as_nanos() as f64 / 1e6) as f32;
-    HttpRecord {
-        at,
-        duration: ms(timings.duration()),
-        blocked: ms(timings.blocked),
-        connecting: ms(timings.connecting),
-        tls_handshaking: ms(timings.tls_handshaking),
-        sending: ms(timings.sending),
-        waiting: ms(timings.waiting),
-        receiving: ms(timings.receiving),
-        failed: expected.map(|expected| !expected),
-        ..HttpRecord::default()
     }
 }
 

@@ -100,6 +100,9 @@ fn send_all<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, prepared: Vec<Prepared>) -> Re
             // Neither is ever closed, so both always give a permit.
             let _own = own.acquire().await;
             let _all = all.acquire().await;
+            if let Some(throttle) = &host.workshop.http.throttle {
+                throttle.turn().await;
+            }
             let mut tally = Tally::new(host, &call);
             let response: Response = host.client.send(request, &mut |hop| tally.hop(hop)).await;
             Ok((response, call))

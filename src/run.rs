@@ -1,0 +1,292 @@
+//! The conductor: the only place that wires a run together, and its start and drain order.
+//!
+//! Start: target, script and options, outputs, workers, `setup()`, a first scrape, load. Drain: no new
+//! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, summary, a last scrape, target.
+
+mod collect;
+mod finish;
+mod load;
+mod network;
+mod order;
+mod scrape;
+mod signals;
+mod target;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Instant, timeout};
+
+pub use load::{Loaded, Prepared, load};
+pub use order::{DemoOrder, Ending, Linger, Order, RunError, Subject, SummaryOrder};
+
+use self::collect::{Begun, Observer};
+use self::target::Target;
+use crate::config::Config;
+use crate::engine::{
+    self, AbortKind, Complaints, Control, EngineError, Handle, Level, Reason, ScriptStaff, Spec, UrlStaff,
+};
+use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet};
+use crate::net;
+use crate::output::{MetricsServer, RunState};
+use crate::script::{HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
+
+/// Runs a test from beginning to end, on the current thread's runtime.
+///
+/// # Errors
+/// What keeps a run from starting; nothing has been sent then. What goes wrong later is an [`Ending`].
+pub async fn run(mut order: Order) -> Result<Ending, RunError> {
+    let target = target::start(&mut order)?;
+    let result = conduct(order, &target).await;
+    target.stop().await;
+    result
+}
+
+async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
+    let loaded = load(&order).await?;
+    let run = Run::prepare(order, loaded)?;
+    let observer = Observer::open(&run).await?;
+    let (page, probe) = (observer.page.clone(), target.probe(run.epoch));
+    let (batches, inbox) = engine::batches(run.workers);
+    let _signals = signals::listen(run.control.clone());
+    let handle = run.launch(batches.clone())?;
+    let watching = observer.watch(inbox, handle.live(), probe);
+    let ending = run.steer(handle, &batches, page.as_deref()).await;
+    drop(batches);
+    drop(page);
+    match watching.await {
+        Ok(observer) => Ok(finish::finish(&run, observer, ending).await),
+        Err(error) => Ok(Ending::Panic(format!("the collector: {error}"))),
+    }
+}
+
+/// What all parts of a run share.
+struct Run {
+    id: String,
+    order: Order,
+    loaded: Loaded,
+    config: Config,
+    registry: Arc<Registry>,
+    net: Arc<net::Shared>,
+    http: HttpDefaults,
+    epoch: Epoch,
+    begun: Begun,
+    control: Control,
+    workers: u16,
+}
+
+impl Run {
+    fn prepare(order: Order, loaded: Loaded) -> Result<Run, RunError> {
+        let config = loaded.config.clone();
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Run {
+            id: format!("{:016x}", fastrand::u64(..)),
+            registry: loaded.final_registry(),
+            net: net::Shared::new(network::options(&config.http)?)?,
+            http: network::http_defaults(&config),
+            epoch: Epoch::now(),
+            begun: Begun::default(),
+            control: Control::new(),
+            workers: order.workers.unwrap_or_else(engine::cores).max(1),
+            order,
+            loaded,
+            config,
+        })
+    }
+
+    /// Starts the workers, which begin to initialise their virtual users.
+    fn launch(&self, batches: Sender<Batch>) -> Result<Handle, RunError> {
+        let spec = Spec {
+            scenarios: self.config.scenarios.iter().cloned().map(Arc::new).collect(),
+            share: self.config.segment.clone(),
+            workers: self.workers,
+            registry: self.registry.clone(),
+            epoch: self.epoch,
+            tags: self.config.tags.clone(),
+            min_iteration_duration: self.config.min_iteration_duration,
+            batches,
+        };
+        let (epoch, net, tags) = (self.epoch, self.net.clone(), self.config.tags.clone());
+        let (complaints, control) = (Arc::new(Complaints::default()), self.control.clone());
+        let handle = match &self.loaded.subject {
+            Prepared::Script { program, .. } => {
+                let (program, http) = (program.clone(), self.http.clone());
+                let staff = move |_, recorder: Recorder| {
+                    let shop = Workshop::new(program.clone(), recorder, epoch, net.clone(), http.clone());
+                    ScriptStaff::new(shop, tags.clone(), complaints.clone())
+                };
+                engine::run(spec, staff, control)?
+            }
+            Prepared::Url(plan) => {
+                let (plan, keep) = (plan.clone(), !self.config.http.no_vu_connection_reuse);
+                let staff = move |_, recorder: Recorder| {
+                    let (plan, net, tags) = (plan.clone(), net.clone(), tags.clone());
+                    UrlStaff::new(plan, recorder, epoch, net, tags, keep, complaints.clone())
+                };
+                engine::run(spec, staff, control)?
+            }
+        };
+        Ok(handle)
+    }
+
+    /// From virtual users that begin to initialise to the end of `teardown()`.
+    async fn steer(
+        &self,
+        mut handle: Handle,
+        batches: &Sender<Batch>,
+        page: Option<&MetricsServer>,
+    ) -> Ending {
+        let state = |state| page.into_iter().for_each(|page| page.set_state(state));
+        let mut set_up = Ok(());
+        if handle.ready().await {
+            self.begun.now(&self.epoch);
+            state(RunState::Setup);
+            set_up = self.set_up(batches).await;
+            match &set_up {
+                Ok(()) => {
+                    if let Some(page) = page {
+                        scrape::first(page, self.order.linger, &self.control).await;
+                    }
+                    state(RunState::Running);
+                    handle.start(Instant::now() + START_IN);
+                }
+                Err(ending) => self.control.stop_now(Reason::Script {
+                    kind: AbortKind::Exception,
+                    message: format!("{ending:?}"),
+                }),
+            }
+        }
+        let reason = handle.finished().await;
+        if let Err(ending) = set_up {
+            return ending;
+        }
+        state(RunState::Teardown);
+        let torn_down = match (&reason, self.control.level()) {
+            (Some(Reason::Hire(_) | Reason::Panic(_)), _) | (Some(Reason::Signal), Level::Now) => Ok(()),
+            _ => self.tear_down(batches).await,
+        };
+        match (reason.map(Ending::from), torn_down) {
+            (Some(ending), _) | (None, Err(ending)) => ending,
+            (None, Ok(())) => Ending::Passed,
+        }
+    }
+
+    /// Runs `setup()`, whose result every virtual user gets.
+    async fn set_up(&self, batches: &Sender<Batch>) -> Result<(), Ending> {
+        if self.config.no_setup || !self.loaded.exports("setup") {
+            return Ok(());
+        }
+        let result = self
+            .call("setup", self.config.setup_timeout, None, batches)
+            .await?;
+        if let (Some(json), Prepared::Script { program, .. }) = (result, &self.loaded.subject) {
+            program.set_data(&json);
+        }
+        Ok(())
+    }
+
+    /// Runs `teardown(data)`.
+    async fn tear_down(&self, batches: &Sender<Batch>) -> Result<(), Ending> {
+        if self.config.no_teardown || !self.loaded.exports("teardown") {
+            return Ok(());
+        }
+        let data = match &self.loaded.subject {
+            Prepared::Script { program, .. } => program.data(),
+            Prepared::Url(_) => None,
+        };
+        self.call("teardown", self.config.teardown_timeout, data, batches)
+            .await
+            .map(drop)
+    }
+
+    /// Calls `setup` or `teardown` in a virtual user of its own.
+    async fn call(
+        &self,
+        function: &'static str,
+        limit: Duration,
+        argument: Option<Arc<str>>,
+        batches: &Sender<Batch>,
+    ) -> Result<Option<String>, Ending> {
+        let Prepared::Script { program, .. } = &self.loaded.subject else {
+            return Ok(None);
+        };
+        let (program, net, http, epoch) = (program.clone(), self.net.clone(), self.http.clone(), self.epoch);
+        let run_tags = TagSet::from_pairs(&self.config.tags);
+        let control = self.control.clone();
+        let task = move |recorder: Recorder| async move {
+            let shop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
+            let tags = run_tags.with("group", &format!("::{function}"));
+            let (mut user, _) = ScriptUser::start(
+                shop,
+                Seat {
+                    tags,
+                    ..Seat::default()
+                },
+            )
+            .await?;
+            let call = timeout(limit, user.call(function, argument));
+            tokio::select! {
+                result = call => Ok(result.ok().transpose()?),
+                // A graceful stop does not cut short what cleans up.
+                () = stopped(&control, function) => Ok(Some(None)),
+            }
+        };
+        let called: Result<Result<Option<Option<String>>, ScriptError>, EngineError> =
+            engine::solo(self.workers, self.registry.clone(), epoch, batches.clone(), task).await;
+        match called {
+            Ok(Ok(Some(result))) => Ok(result),
+            Ok(Ok(None)) => {
+                tracing::error!("{function}() took longer than {} s", limit.as_secs_f64());
+                Err(if function == "setup" {
+                    Ending::SetupTimeout
+                } else {
+                    Ending::TeardownTimeout
+                })
+            }
+            Ok(Err(error)) => {
+                tracing::error!("{function}(): {error}");
+                Err(Ending::Exception(error.message))
+            }
+            Err(error) => Err(Ending::Panic(error.to_string())),
+        }
+    }
+}
+
+/// The load starts this long after the last worker has said that it is ready, so that all begin together.
+const START_IN: Duration = Duration::from_millis(10);
+
+/// Returns when `function` has to give up: `setup` at any stop, `teardown` only when all is to end now.
+async fn stopped(control: &Control, function: &str) {
+    let least = if function == "setup" {
+        Level::Graceful
+    } else {
+        Level::Now
+    };
+    while control.level() < least {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+impl From<Reason> for Ending {
+    fn from(reason: Reason) -> Ending {
+        match reason {
+            Reason::Signal => Ending::Signal,
+            Reason::Threshold(_) => Ending::Thresholds,
+            Reason::Api => Ending::Api,
+            Reason::Script {
+                kind: AbortKind::Abort,
+                message,
+            } => Ending::Aborted(message),
+            Reason::Script {
+                kind: AbortKind::Exception,
+                message,
+            } => Ending::Exception(message),
+            Reason::Hire(error) => Ending::Exception(error.message),
+            Reason::Panic(message) => Ending::Panic(message),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Where samples come together while a run is going: the collector, its outputs, and the once-a-second look.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::Run;
+use super::order::RunError;
+use crate::engine::{Control, Live, Reason};
+use crate::metrics::{Batch, Collector, Epoch, Sample, Snapshot, TagsId, builtin};
+use crate::output::{FileOutput, MetricsServer, RunInfo};
+use crate::remote::{LocalProbe, Probe};
+
+/// Batches come every 250 ms; a window is closed this long after its end, when they all have come.
+const GRACE: Duration = Duration::from_millis(300);
+/// The number on batches that no worker made.
+const OWN: u16 = u16::MAX;
+
+/// Everything that takes samples in.
+pub struct Observer {
+    /// The sum of all samples.
+    pub collector: Collector,
+    /// `--out`.
+    pub files: Vec<FileOutput>,
+    /// `/metrics`, unless it is off.
+    pub page: Option<Arc<MetricsServer>>,
+    epoch: Epoch,
+    control: Control,
+    begun: Begun,
+}
+
+/// When the test began, for rates: the time that virtual users take to initialise is not part of it.
+#[derive(Clone, Default)]
+pub struct Begun(Arc<AtomicU64>);
+
+impl Begun {
+    /// It begins now.
+    pub fn now(&self, epoch: &Epoch) {
+        self.0
+            .store(epoch.nanos(std::time::Instant::now()), Ordering::Relaxed);
+    }
+
+    /// The test's own time at `since_epoch`.
+    pub fn elapsed(&self, since_epoch: Duration) -> Duration {
+        since_epoch.saturating_sub(Duration::from_nanos(self.0.load(Ordering::Relaxed)))
+    }
+
+    fn fit(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        let mut snapshot = Arc::unwrap_or_clone(snapshot);
+        snapshot.elapsed = self.elapsed(snapshot.elapsed);
+        Arc::new(snapshot)
+    }
+}
+
+impl Observer {
+    /// Opens files and ports.
+    ///
+    /// # Errors
+    /// One of them is not to be had.
+    pub async fn open(run: &Run) -> Result<Observer, RunError> {
+        let (registry, epoch) = (&run.registry, run.epoch);
+        let thresholds = &run.config.thresholds;
+        let collector = Collector::new(registry.clone(), epoch, thresholds.clone());
+        let mut files = Vec::new();
+        for spec in &run.order.outputs {
+            files.push(FileOutput::open(spec, registry.clone(), epoch, thresholds)?);
+        }
+        let page = match run.order.metrics_addr {
+            Some(address) => {
+                let info = RunInfo {
+                    run_id: run.id.clone(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    script: run.order.name.clone(),
+                    scenarios: run
+                        .config
+                        .scenarios
+                        .iter()
+                        .map(|scenario| scenario.name.clone())
+                        .collect(),
+                };
+                Some(Arc::new(MetricsServer::bind(address, info).await?))
+            }
+            None => None,
+        };
+        let (control, begun) = (run.control.clone(), run.begun.clone());
+        let mut observer = Observer {
+            collector,
+            files,
+            page,
+            epoch,
+            control,
+            begun,
+        };
+        // Every series exists at zero from the start.
+        let zero = observer.collector.snapshot(Duration::ZERO);
+        observer.publish(Arc::new(zero));
+        Ok(observer)
+    }
+
+    /// Takes samples in until every sender of `inbox` is gone.
+    pub fn watch(
+        self,
+        inbox: Receiver<Batch>,
+        live: Arc<Live>,
+        probe: Option<LocalProbe>,
+    ) -> JoinHandle<Observer> {
+        tokio::spawn(self.collect(inbox, live, probe))
+    }
+
+    async fn collect(
+        mut self,
+        mut inbox: Receiver<Batch>,
+        live: Arc<Live>,
+        mut probe: Option<LocalProbe>,
+    ) -> Observer {
+        let zero = Instant::from_std(self.epoch.instant);
+        let mut second = 1;
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(zero + Duration::from_secs(second) + GRACE) => {
+                    self.look(second, &live, &mut probe);
+                    // A conductor that was held up does not go through every second it missed.
+                    second = (second + 1).max(zero.elapsed().as_secs().saturating_sub(1));
+                }
+                batch = inbox.recv() => match batch {
+                    Some(batch) => self.absorb(batch),
+                    None => return self,
+                }
+            }
+        }
+    }
+
+    fn absorb(&mut self, batch: Batch) {
+        if self.files.is_empty() {
+            self.collector.absorb(&batch);
+            return;
+        }
+        let batch = Arc::new(batch);
+        for file in &self.files {
+            file.send(&batch);
+        }
+        self.collector.absorb(&batch);
+    }
+
+    /// What is done once a second: gauges, the target, the window, thresholds, the page.
+    fn look(&mut self, second: u64, live: &Live, probe: &mut Option<LocalProbe>) {
+        let until = Duration::from_secs(second);
+        self.gauges(until, live);
+        self.sample(probe);
+        for file in &self.files {
+            self.collector.output_losses(file.name(), file.lost());
+        }
+        if second.is_multiple_of(2)
+            && let Some(spec) = self.collector.judge(self.begun.elapsed(until))
+        {
+            let text = format!("{}: {}", spec.filter, spec.expression.source);
+            tracing::warn!("threshold `{text}` failed and asks to stop the test");
+            self.control.stop_now(Reason::Threshold(text));
+        }
+        let snapshot = self.collector.close_window(until);
+        self.publish(snapshot);
+    }
+
+    fn gauges(&mut self, until: Duration, live: &Live) {
+        let at = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+        let gauge = |metric, value: u32| Sample {
+            at,
+            metric,
+            tags: TagsId::EMPTY,
+            value: f64::from(value),
+        };
+        let samples = vec![
+            gauge(builtin::VUS, live.vus()),
+            gauge(builtin::VUS_MAX, live.vus_max()),
+        ];
+        self.absorb(Batch {
+            worker: OWN,
+            http: Vec::new(),
+            samples,
+        });
+    }
+
+    fn sample(&mut self, probe: &mut Option<LocalProbe>) {
+        let Some(reader) = probe else { return };
+        match reader.read() {
+            Ok(sample) => {
+                if sample.processes.is_empty() {
+                    tracing::error!("the demo target has ended: its requests fail from here on");
+                    *probe = None;
+                    return;
+                }
+                if let Some(page) = &self.page {
+                    page.publish_host(sample.clone());
+                }
+                self.collector.host(sample);
+            }
+            Err(error) => {
+                tracing::warn!("the target's CPU and memory are no longer sampled: {error}");
+                *probe = None;
+            }
+        }
+    }
+
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        let snapshot = self.begun.fit(snapshot);
+        if let Some(page) = &self.page {
+            page.publish(snapshot.clone());
+        }
+        snapshot
+    }
+
+    /// The last judgement and the final snapshot, which is also published.
+    pub fn conclude(&mut self) -> Arc<Snapshot> {
+        let until = self.epoch.instant.elapsed();
+        for file in &self.files {
+            self.collector.output_losses(file.name(), file.lost());
+        }
+        self.collector.judge(self.begun.elapsed(until));
+        let last = self.collector.finish(until);
+        self.publish(last)
+    }
+}

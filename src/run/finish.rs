@@ -1,0 +1,131 @@
+//! The end of a run: final snapshot, outputs, summary, files, a last scrape.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::collect::Observer;
+use super::load::Prepared;
+use super::order::Ending;
+use super::{Run, scrape};
+use crate::engine;
+use crate::metrics::{Snapshot, Timeline};
+use crate::output::RunState;
+use crate::report::{DataOptions, SummaryOptions, summary, summary_data, summary_export};
+use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
+
+/// Reports on a run that has ended, and lets a scraper read the last page.
+pub async fn finish(run: &Run, mut observer: Observer, ending: Ending) -> Ending {
+    let snapshot = observer.conclude();
+    for file in observer.files.drain(..) {
+        // Says itself what it lost.
+        file.finish();
+    }
+    report(run, &snapshot, observer.collector.timeline()).await;
+    if let Some(page) = observer.page {
+        page.set_state(RunState::Finished);
+        scrape::last(&page, run.order.linger, &run.control).await;
+        if let Ok(page) = std::sync::Arc::try_unwrap(page) {
+            page.shutdown().await;
+        }
+    }
+    match ending {
+        Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
+        ending => ending,
+    }
+}
+
+async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline) {
+    let look = &run.order.summary;
+    let stats = &run.config.summary_trend_stats;
+    if let Some(path) = &look.export {
+        write(path, summary_export(snapshot, stats).as_bytes());
+    }
+    let custom = if run.loaded.exports("handleSummary") {
+        handle_summary(run, snapshot).await
+    } else {
+        None
+    };
+    match custom {
+        Some(files) => files
+            .iter()
+            .for_each(|(path, content)| write(Path::new(path), content)),
+        None => {
+            let options = SummaryOptions {
+                mode: look.mode,
+                trend_stats: stats.clone(),
+                time_unit: run.config.summary_time_unit,
+                color: look.color,
+            };
+            let text = summary(snapshot, timeline, &options);
+            if !text.is_empty() {
+                write(Path::new("stdout"), format!("\n{text}\n").as_bytes());
+            }
+        }
+    }
+}
+
+/// What the script's `handleSummary` returns; `None`, and the usual summary, when it fails.
+async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
+    let Prepared::Script { program, .. } = &run.loaded.subject else {
+        return None;
+    };
+    let data = summary_data(
+        snapshot,
+        &DataOptions {
+            trend_stats: run.config.summary_trend_stats.clone(),
+            time_unit: run.config.summary_time_unit,
+            no_color: !run.order.summary.color,
+            stdout_is_tty: std::io::stdout().is_terminal(),
+            stderr_is_tty: std::io::stderr().is_terminal(),
+            setup_data: program.data().and_then(|json| serde_json::from_str(&json).ok()),
+        },
+    );
+    let (program, net, http, epoch) = (program.clone(), run.net.clone(), run.http.clone(), run.epoch);
+    let limit = run.config.handle_summary_timeout;
+    // Its samples, if it made any, would come after the final snapshot.
+    let (unheard, _) = engine::batches(1);
+    let task = move |recorder| async move {
+        let workshop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
+        let (mut user, _) = ScriptUser::start(workshop, Seat::default()).await?;
+        match tokio::time::timeout(limit, user.summarize(data.to_string())).await {
+            Ok(files) => files,
+            Err(_) => Err(ScriptError::new(format!(
+                "handleSummary() took longer than {} s",
+                limit.as_secs()
+            ))),
+        }
+    };
+    let result = engine::solo(0, run.registry.clone(), epoch, unheard, task).await;
+    match result {
+        Ok(Ok(files)) => Some(files),
+        Ok(Err(error)) => {
+            tracing::error!("handleSummary(): {error}");
+            None
+        }
+        Err(error) => {
+            tracing::error!("handleSummary(): {error}");
+            None
+        }
+    }
+}
+
+/// Writes a file of the report; `stdout` and `stderr` are what they say. A failure is told, and costs nothing else.
+fn write(path: &Path, content: &[u8]) {
+    let result = match path.to_str() {
+        Some("stdout") => to_stream(&mut std::io::stdout().lock(), content),
+        Some("stderr") => to_stream(&mut std::io::stderr().lock(), content),
+        _ => std::fs::write(path, content),
+    };
+    if let Err(error) = result {
+        // Nobody reads the other end of a closed pipe: that is no fault of the run.
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            tracing::error!("cannot write {}: {error}", path.display());
+        }
+    }
+}
+
+fn to_stream(stream: &mut impl Write, content: &[u8]) -> std::io::Result<()> {
+    stream.write_all(content)?;
+    stream.flush()
+}

@@ -1,0 +1,136 @@
+//! What the command line asks of a run, how a run can end, and what can keep it from starting.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::{ConfigErrors, RawOptions};
+use crate::engine::{EngineError, UrlPlan};
+use crate::output::{BindError, OutputError, OutputSpec};
+use crate::report::SummaryMode;
+use crate::script::{Entry, ScriptError};
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A script.
+    Script(Entry),
+    /// One request, again and again.
+    Url(UrlPlan),
+}
+
+/// The embedded target.
+#[derive(Clone, Debug, Default)]
+pub struct DemoOrder {
+    /// Requests per second that it can serve.
+    pub capacity: Option<u32>,
+    /// More arguments of `loadgen demo`.
+    pub arguments: Vec<String>,
+}
+
+/// Whether the `/metrics` page waits for a scraper before the load and after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Linger {
+    /// Only for a scraper that was there during the run, and not for long.
+    #[default]
+    IfScraped,
+    /// For at most this long.
+    For(Duration),
+}
+
+/// What is shown and written at the end.
+#[derive(Clone, Debug, Default)]
+pub struct SummaryOrder {
+    /// `--summary-mode`.
+    pub mode: SummaryMode,
+    /// `--summary-export`.
+    pub export: Option<PathBuf>,
+    /// Whether standard output takes colours.
+    pub color: bool,
+}
+
+/// Everything that the command line says.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What is to be run.
+    pub subject: Subject,
+    /// What the user called it.
+    pub name: String,
+    /// Options given as flags.
+    pub flags: RawOptions,
+    /// Options given as environment variables.
+    pub environment: RawOptions,
+    /// Options given in the file of `--config`.
+    pub file: RawOptions,
+    /// `-e`: for the script's `__ENV`.
+    pub env: BTreeMap<String, String>,
+    /// The system's variables for `__ENV`, which `-e` and the target's win over.
+    pub system_env: BTreeMap<String, String>,
+    /// `--demo`.
+    pub demo: Option<DemoOrder>,
+    /// `--out`.
+    pub outputs: Vec<OutputSpec>,
+    /// `--metrics-addr`; `None` is off.
+    pub metrics_addr: Option<SocketAddr>,
+    /// `--linger`.
+    pub linger: Linger,
+    /// The summary.
+    pub summary: SummaryOrder,
+    /// `--no-thresholds`.
+    pub no_thresholds: bool,
+    /// `--workers`; one per core otherwise.
+    pub workers: Option<u16>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As planned, and every threshold held.
+    Passed,
+    /// A threshold failed.
+    Thresholds,
+    /// `setup()` took too long.
+    SetupTimeout,
+    /// `teardown()` took too long.
+    TeardownTimeout,
+    /// Somebody stopped it.
+    Signal,
+    /// Over the REST API.
+    Api,
+    /// The script threw where that ends the test.
+    Exception(String),
+    /// The script ended the test.
+    Aborted(String),
+    /// A bug in loadgen.
+    Panic(String),
+}
+
+/// What keeps a run from starting. Nothing has been sent then.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Options that make no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The script does not load.
+    #[error("{0}")]
+    Script(ScriptError),
+    /// An option of the network.
+    #[error(transparent)]
+    Network(#[from] crate::net::SetupError),
+    /// A file that samples should go to.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The `/metrics` page.
+    #[error(transparent)]
+    Metrics(#[from] BindError),
+    /// The embedded target.
+    #[error("the demo target did not start: {0}")]
+    Demo(#[from] crate::demo::DemoError),
+    /// This program's own file, for the target's process.
+    #[error("cannot find this program's own file to start the demo target: {0}")]
+    OwnFile(#[source] std::io::Error),
+    /// The system refused something that the engine needs.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}

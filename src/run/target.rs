@@ -1,0 +1,54 @@
+//! The embedded target of `--demo`: a child process, its address in the script's variables, its counters read.
+
+use std::sync::Arc;
+
+use super::order::{Order, RunError};
+use crate::demo::DemoChild;
+use crate::metrics::Epoch;
+use crate::remote::{LocalProbe, Watch};
+
+/// The target that this run has started itself, if it has.
+pub struct Target(Option<DemoChild>);
+
+/// Starts the target that the order asks for and points the script's variables at it, unless the user set them.
+pub fn start(order: &mut Order) -> Result<Target, RunError> {
+    let Some(demo) = &order.demo else {
+        return Ok(Target(None));
+    };
+    let own = std::env::current_exe().map_err(RunError::OwnFile)?;
+    let child = DemoChild::start(&own, &demo.arguments, demo.capacity)?;
+    for (name, value) in child.variables() {
+        if !order.system_env.contains_key(&name) {
+            order.env.entry(name).or_insert(value);
+        }
+    }
+    Ok(Target(Some(child)))
+}
+
+impl Target {
+    /// What reads the target's CPU and memory; none if there is no target of ours, or the system has no `/proc`.
+    pub fn probe(&self, epoch: Epoch) -> Option<LocalProbe> {
+        let child = self.0.as_ref()?;
+        let watch = Watch {
+            name: Arc::from("demo"),
+            pid: child.pid(),
+            with_children: false,
+        };
+        match LocalProbe::new(epoch.instant, vec![watch]) {
+            Ok(probe) => Some(probe),
+            Err(error) => {
+                tracing::warn!("the target's CPU and memory are not sampled: {error}");
+                None
+            }
+        }
+    }
+
+    /// Ends the target.
+    pub async fn stop(self) {
+        if let Some(child) = self.0
+            && let Err(error) = child.stop().await
+        {
+            tracing::warn!("the demo target did not stop cleanly: {error}");
+        }
+    }
+}
