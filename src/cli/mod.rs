@@ -1,1 +1,95 @@
 //! Arguments as typed, one file per subcommand, and exit codes. No logic.
+
+pub mod completions;
+pub mod exit;
+pub mod hit;
+pub mod inspect;
+pub mod list;
+mod log;
+mod options;
+pub mod run;
+mod shared;
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::ExitCode;
+
+/// Load tests in the k6 dialect, built for observing: how much load a server takes, where it breaks, what ran out first.
+///
+/// Try it:
+///   loadgen run --demo health        a bundled scenario against an embedded target
+///   loadgen run my-test.js           your own script, unmodified
+///   loadgen hit http://127.0.0.1/    one request again and again, without a script
+#[derive(Debug, Parser)]
+#[command(
+    name = "loadgen",
+    version,
+    verbatim_doc_comment,
+    max_term_width = 110,
+    propagate_version = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario or a script
+    Run(Box<run::RunArgs>),
+    /// Send the same request again and again, without a script
+    Hit(Box<hit::HitArgs>),
+    /// Serve the embedded target: a small system with an adjustable capacity
+    Demo(Box<crate::demo::DemoArgs>),
+    /// Show the options that a run would use, as JSON
+    Inspect(Box<inspect::InspectArgs>),
+    /// List the scenarios that can be run by name
+    List(list::ListArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what the command line says, and returns the process's exit code.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A terminal that is gone needs no message.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::Config.code()
+            } else {
+                ExitCode::Passed.code()
+            };
+        }
+    };
+    let code = match cli.command {
+        Command::Run(args) => args.execute(),
+        Command::Hit(args) => args.execute(),
+        Command::Demo(args) => demo(*args),
+        Command::Inspect(args) => args.execute(),
+        Command::List(args) => args.execute(),
+        Command::Completions(args) => args.execute(),
+    };
+    code.code()
+}
+
+/// Prints to standard output; a reader that has gone is no fault of ours.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn demo(args: crate::demo::DemoArgs) -> ExitCode {
+    log::start(&log::LogArgs::default());
+    let options: crate::demo::DemoOptions = args.into();
+    let stop = crate::demo::stop_requested(options.exit_on_stdin_eof);
+    match crate::demo::serve(&options, stop) {
+        Ok(()) => ExitCode::Passed,
+        Err(error) => exit::fail(&error, ExitCode::Config),
+    }
+}

@@ -12,7 +12,7 @@ pub struct HostSample {
     pub at: u64,
     /// The machine, as the user calls it: `localhost`, or the host of the tunnel.
     pub host: Arc<str>,
-    /// Share of all cores that was busy since the previous reading, 0–1; 0 in the first one.
+    /// Share of all cores that was busy since the previous reading, 0–1. A probe reads once before its first sample.
     pub cpu_busy: f64,
     /// Share that the hypervisor gave to others since the previous reading, 0–1. It is neither busy nor idle.
     pub cpu_steal: f64,
@@ -71,7 +71,7 @@ pub struct ProcessSample {
     pub name: Arc<str>,
     /// Its process id (the parent's, where children are included).
     pub pid: u32,
-    /// CPU used since the previous reading, in cores: 1.0 is one core kept fully busy. 0 in the first reading.
+    /// CPU used since the previous reading, in cores: 1.0 is one core kept fully busy.
     pub cpu_cores: f64,
     /// Resident memory, in bytes.
     pub rss: u64,

@@ -183,11 +183,10 @@ fn target(timeline: &Timeline) -> Option<String> {
     let mut machines: Vec<(Arc<str>, Machine)> = Vec::new();
     for sample in &timeline.hosts {
         if let Some((_, machine)) = machines.iter_mut().find(|(host, _)| *host == sample.host) {
-            machine.see(sample, true);
+            machine.see(sample);
         } else {
             let mut machine = Machine::default();
-            // A first reading has nothing to take a difference with: its rates say nothing.
-            machine.see(sample, false);
+            machine.see(sample);
             machines.push((sample.host.clone(), machine));
         }
     }
@@ -204,12 +203,10 @@ fn target(timeline: &Timeline) -> Option<String> {
 }
 
 impl Machine {
-    fn see(&mut self, sample: &HostSample, rates: bool) {
+    fn see(&mut self, sample: &HostSample) {
         self.cores = sample.cores;
         self.memory.see(sample.mem_used_ratio());
-        if rates {
-            self.cpu.see(sample.cpu_busy);
-        }
+        self.cpu.see(sample.cpu_busy);
         for process in &sample.processes {
             let at = self
                 .processes
@@ -222,9 +219,7 @@ impl Machine {
                 });
             let (_, cpu, memory) = &mut self.processes[at];
             memory.see(process.rss as f64);
-            if rates {
-                cpu.see(process.cpu_cores);
-            }
+            cpu.see(process.cpu_cores);
         }
     }
 

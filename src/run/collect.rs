@@ -31,6 +31,7 @@ pub struct Observer {
     epoch: Epoch,
     control: Control,
     begun: Begun,
+    gauged: bool,
 }
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
@@ -94,6 +95,7 @@ impl Observer {
             epoch,
             control,
             begun,
+            gauged: false,
         };
         // Every series exists at zero from the start.
         let zero = observer.collector.snapshot(Duration::ZERO);
@@ -128,8 +130,17 @@ impl Observer {
                     second = (second + 1).max(zero.elapsed().as_secs().saturating_sub(1));
                 }
                 batch = inbox.recv() => match batch {
-                    Some(batch) => self.absorb(batch),
-                    None => return self,
+                    Some(batch) => {
+                        self.absorb(batch);
+                        // A run that ends within a second has its gauges too.
+                        if !self.gauged {
+                            self.gauges(zero.elapsed(), &live);
+                        }
+                    }
+                    None => {
+                        self.sample(&mut probe);
+                        return self;
+                    }
                 }
             }
         }
@@ -167,6 +178,7 @@ impl Observer {
     }
 
     fn gauges(&mut self, until: Duration, live: &Live) {
+        self.gauged = true;
         let at = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
         let gauge = |metric, value: u32| Sample {
             at,

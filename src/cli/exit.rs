@@ -1,0 +1,110 @@
+//! Exit codes: the dialect's, and ours.
+
+use std::fmt::{self, Display};
+
+use crate::run::{Ending, RunError};
+
+/// What the process says when it ends. The numbers up to 110 are the dialect's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// The run ended as planned and every threshold held.
+    Passed = 0,
+    /// A threshold failed.
+    Thresholds = 99,
+    /// `setup()` took longer than its timeout.
+    SetupTimeout = 100,
+    /// `teardown()` took longer than its timeout.
+    TeardownTimeout = 101,
+    /// Something else took too long.
+    Timeout = 102,
+    /// The run was stopped over the REST API.
+    RestStop = 103,
+    /// Wrong options, a missing file, a port in use: nothing was sent.
+    Config = 104,
+    /// Ctrl-C or a terminate signal.
+    Signal = 105,
+    /// The REST API's port could not be bound.
+    RestBind = 106,
+    /// The script threw where that ends the test: on loading, in `setup()` or `teardown()`.
+    Exception = 107,
+    /// The script called `test.abort()`.
+    Aborted = 108,
+    /// A bug in loadgen.
+    Panic = 109,
+    /// The script called `test.fail()`.
+    Failed = 110,
+}
+
+impl ExitCode {
+    /// The number.
+    pub fn code(self) -> i32 {
+        i32::from(self as u8)
+    }
+}
+
+impl From<&Ending> for ExitCode {
+    fn from(ending: &Ending) -> ExitCode {
+        match ending {
+            Ending::Passed => ExitCode::Passed,
+            Ending::Thresholds => ExitCode::Thresholds,
+            Ending::SetupTimeout => ExitCode::SetupTimeout,
+            Ending::TeardownTimeout => ExitCode::TeardownTimeout,
+            Ending::Signal => ExitCode::Signal,
+            Ending::Api => ExitCode::RestStop,
+            Ending::Exception(_) => ExitCode::Exception,
+            Ending::Aborted(_) => ExitCode::Aborted,
+            Ending::Panic(_) => ExitCode::Panic,
+        }
+    }
+}
+
+impl From<&RunError> for ExitCode {
+    fn from(error: &RunError) -> ExitCode {
+        match error {
+            RunError::Script(_) => ExitCode::Exception,
+            _ => ExitCode::Config,
+        }
+    }
+}
+
+/// Says what went wrong, and which code that is.
+pub fn fail(error: &impl Display, code: ExitCode) -> ExitCode {
+    eprintln!("{}", Red(format_args!("error: {error}")));
+    code
+}
+
+/// Red on a terminal.
+struct Red<T>(T);
+
+impl<T: Display> Display for Red<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if super::log::colour(std::io::IsTerminal::is_terminal(&std::io::stderr())) {
+            write!(f, "\x1b[31m{}\x1b[0m", self.0)
+        } else {
+            self.0.fmt(f)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_the_dialects() {
+        for (ending, code) in [
+            (Ending::Passed, 0),
+            (Ending::Thresholds, 99),
+            (Ending::SetupTimeout, 100),
+            (Ending::TeardownTimeout, 101),
+            (Ending::Api, 103),
+            (Ending::Signal, 105),
+            (Ending::Exception(String::new()), 107),
+            (Ending::Aborted(String::new()), 108),
+            (Ending::Panic(String::new()), 109),
+        ] {
+            assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
+        }
+    }
+}

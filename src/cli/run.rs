@@ -1,0 +1,246 @@
+//! `loadgen run`: a scenario or a script.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::exit::ExitCode;
+use super::log;
+use super::options::OptionArgs;
+use super::shared::{ResultArgs, execute};
+use crate::run::{DemoOrder, Order, Subject};
+use crate::script::Entry;
+
+const EXAMPLES: &str = "\
+Examples:
+  loadgen run --demo health                          a bundled scenario, an embedded target
+  loadgen run --demo --demo-capacity 500 spike       a target that breaks
+  loadgen run -u 10 -d 30s test.js                   10 virtual users for 30 seconds
+  loadgen run -s 10s:100 -s 1m:100 -s 10s:0 test.js  ramp to 100 and back
+  loadgen run -o json=samples.json.gz test.js        every sample in a file";
+
+/// Run a scenario or a script
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
+pub struct RunArgs {
+    /// A scenario's name (see `loadgen list`), a script file, or - for standard input
+    #[arg(value_name = "SCRIPT")]
+    script: String,
+    #[command(flatten)]
+    options: OptionArgs,
+    #[command(flatten)]
+    results: ResultArgs,
+    /// Set a variable of the script's __ENV (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE", help_heading = "Load")]
+    env: Vec<String>,
+    /// Whether the script's __ENV has the system's variables too
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Load")]
+    include_system_env_vars: bool,
+
+    /// Start the embedded target on free ports, point the script's variables at it, and sample its CPU and memory
+    #[arg(long, help_heading = "Demo target")]
+    demo: bool,
+    /// Limit the target to N requests per second (implies --demo)
+    #[arg(long, value_name = "N", help_heading = "Demo target")]
+    demo_capacity: Option<std::num::NonZeroU32>,
+    /// More arguments of `loadgen demo`, as one text (implies --demo)
+    #[arg(
+        long,
+        value_name = "ARGS",
+        allow_hyphen_values = true,
+        help_heading = "Demo target"
+    )]
+    demo_args: Option<String>,
+
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+}
+
+/// Flags of k6 that are accepted and change nothing here.
+#[derive(Clone, Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of the dialect.
+struct WithoutEffect {
+    #[arg(long, hide = true)]
+    compatibility_mode: Option<String>,
+    #[arg(short = 't', long = "type", hide = true)]
+    kind: Option<String>,
+    #[arg(long, hide = true)]
+    no_usage_report: bool,
+    #[arg(long, hide = true)]
+    new_machine_readable_summary: bool,
+    #[arg(long, hide = true)]
+    profiling_enabled: bool,
+    #[arg(long, hide = true)]
+    features: Vec<String>,
+    #[arg(long, hide = true)]
+    traces_output: Option<String>,
+    #[arg(long, hide = true)]
+    secret_source: Vec<String>,
+    #[arg(short, long, hide = true)]
+    address: Option<String>,
+    #[arg(short, long, hide = true)]
+    paused: bool,
+    #[arg(long, hide = true)]
+    console_output: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "headers")]
+    http_debug: Option<String>,
+    #[arg(long, hide = true)]
+    log_format: Option<String>,
+    #[arg(long, hide = true)]
+    log_output: Option<String>,
+}
+
+impl WithoutEffect {
+    /// One line for each flag that was given.
+    fn warnings(&self) -> Vec<String> {
+        [
+            (
+                self.compatibility_mode.is_some(),
+                "--compatibility-mode",
+                "there is one mode: modern JavaScript",
+            ),
+            (self.kind.is_some(), "--type", "only scripts are run"),
+            (
+                self.no_usage_report,
+                "--no-usage-report",
+                "no usage is ever reported",
+            ),
+            (
+                self.new_machine_readable_summary,
+                "--new-machine-readable-summary",
+                "there is one export format",
+            ),
+            (
+                self.profiling_enabled,
+                "--profiling-enabled",
+                "there is no Go runtime to profile",
+            ),
+            (
+                !self.features.is_empty(),
+                "--features",
+                "there are no feature flags",
+            ),
+            (
+                self.traces_output.is_some(),
+                "--traces-output",
+                "traces are not sent yet",
+            ),
+            (
+                !self.secret_source.is_empty(),
+                "--secret-source",
+                "k6/secrets is not there yet",
+            ),
+            (self.address.is_some(), "--address", "there is no REST API yet"),
+            (
+                self.paused,
+                "--paused",
+                "a paused test needs the REST API to go on, which is not there yet",
+            ),
+            (
+                self.console_output.is_some(),
+                "--console-output",
+                "console messages go to standard error",
+            ),
+            (
+                self.http_debug.is_some(),
+                "--http-debug",
+                "requests are not logged yet",
+            ),
+            (self.log_format.is_some(), "--log-format", "there is one format"),
+            (
+                self.log_output.is_some(),
+                "--log-output",
+                "messages go to standard error",
+            ),
+        ]
+        .into_iter()
+        .filter(|(given, ..)| *given)
+        .map(|(_, flag, why)| format!("{flag} has no effect: {why}"))
+        .collect()
+    }
+}
+
+impl RunArgs {
+    /// Runs it.
+    pub fn execute(&self) -> ExitCode {
+        log::start(&self.results.log);
+        for warning in self.without_effect.warnings() {
+            tracing::warn!("{warning}");
+        }
+        execute(self.order())
+    }
+
+    fn order(&self) -> Result<Order, String> {
+        let subject = Subject::Script(Entry::find(&self.script)?);
+        let mut order = self.results.order(subject, &self.script, self.options.raw())?;
+        order.env = variables(&self.env)?;
+        if !self.include_system_env_vars {
+            order.system_env.clear();
+        }
+        if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
+            order.demo = Some(DemoOrder {
+                capacity: self.demo_capacity.map(Into::into),
+                arguments: words(self.demo_args.as_deref().unwrap_or_default())?,
+            });
+        }
+        Ok(order)
+    }
+}
+
+/// `-e NAME=VALUE`; a name alone takes the system's value, as in the dialect.
+pub fn variables(given: &[String]) -> Result<BTreeMap<String, String>, String> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some(("", _)) => Err(format!("--env {text}: the name is missing; write NAME=VALUE")),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Ok((text.clone(), std::env::var(text).unwrap_or_default())),
+    };
+    given.iter().map(pair).collect()
+}
+
+/// Words as a shell splits them: blanks between, quotes around.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err(format!("--demo-args {text}: a quote is not closed"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        let split = |text| words(text).unwrap();
+        assert_eq!(split("--queue 5  --seed=1"), ["--queue", "5", "--seed=1"]);
+        assert_eq!(split("'a b' \"\" c'd e'"), ["a b", "", "cd e"]);
+        assert!(split("  ").is_empty());
+        assert!(words("'a").is_err());
+    }
+
+    #[test]
+    fn variables_need_a_name() {
+        let given = ["A=1".to_owned(), "B=x=y".to_owned()];
+        let expected = BTreeMap::from([
+            ("A".to_owned(), "1".to_owned()),
+            ("B".to_owned(), "x=y".to_owned()),
+        ]);
+        assert_eq!(variables(&given).unwrap(), expected);
+        assert!(variables(&["=1".to_owned()]).is_err());
+    }
+}

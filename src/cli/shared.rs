@@ -1,0 +1,188 @@
+//! What `run` and `hit` have in common: outputs, the `/metrics` page, the summary.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{ExitCode, fail};
+use super::log::{LogArgs, colour};
+use crate::config::{self, RawOptions, Settings};
+use crate::output::{OutputError, OutputSpec};
+use crate::pace::parse_duration;
+use crate::report::SummaryMode;
+use crate::run::{self, Linger, Order, Subject, SummaryOrder};
+
+/// `--linger` without a time.
+const LINGER: &str = "60s";
+/// Where `/metrics` is unless told otherwise.
+const METRICS: &str = "127.0.0.1:9464";
+
+/// Where results go.
+#[derive(Clone, Debug, Args)]
+pub struct ResultArgs {
+    /// Write every sample to a file: json=FILE or csv=FILE, also as .gz; without a file to standard output (repeatable)
+    #[arg(short, long, value_name = "KIND=FILE", help_heading = "Output")]
+    pub out: Vec<String>,
+    /// Where the live Prometheus page is served, or "off" [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    pub metrics_addr: Option<String>,
+    /// Wait for a scrape of /metrics before the load and after it, for at most this long
+    #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = LINGER, help_heading = "Output")]
+    pub linger: Option<String>,
+    /// What the summary shows: compact, full or disabled
+    #[arg(long, value_name = "MODE", help_heading = "Summary")]
+    pub summary_mode: Option<String>,
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Summary")]
+    pub summary_export: Option<PathBuf>,
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Load")]
+    pub workers: Option<u16>,
+    /// Ignore the thresholds
+    #[arg(long, help_heading = "Load")]
+    pub no_thresholds: bool,
+    /// Read options from a JSON file
+    #[arg(short, long, value_name = "FILE", help_heading = "Load")]
+    pub config: Option<PathBuf>,
+    /// Messages.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl ResultArgs {
+    /// Everything of an order that is not about the subject, or what is wrong with it.
+    pub fn order(&self, subject: Subject, name: &str, flags: RawOptions) -> Result<Order, String> {
+        let variables: Vec<(String, String)> = std::env::vars().collect();
+        let environment = Settings::from_env(variables.iter().cloned());
+        let path = match (&self.config, environment.get("CONFIG")) {
+            (Some(path), _) => Some(path.clone()),
+            (None, path) => path.map(PathBuf::from),
+        };
+        let (file, settings) = match path {
+            None => (RawOptions::new(), environment),
+            Some(path) => {
+                let shown = path.display().to_string();
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read the options file {shown}: {error}"))?;
+                let (raw, file) = config::file(&shown, &text).map_err(|errors| errors.to_string())?;
+                (raw, file.under(environment))
+            }
+        };
+        let given = |flag: &Option<String>, setting: &str| {
+            flag.clone().or_else(|| settings.get(setting).map(str::to_owned))
+        };
+        let outs = match self.out.as_slice() {
+            [] => settings
+                .get("OUT")
+                .map(|outs| outs.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
+            outs => outs.to_vec(),
+        };
+        let outputs: Result<Vec<OutputSpec>, OutputError> = outs
+            .iter()
+            .filter(|out| !out.trim().is_empty())
+            .map(|out| out.parse())
+            .collect();
+        let mode = match given(&self.summary_mode, "SUMMARY_MODE") {
+            Some(mode) => mode.parse().map_err(|error| format!("--summary-mode: {error}"))?,
+            None => SummaryMode::default(),
+        };
+        let export = self
+            .summary_export
+            .clone()
+            .or_else(|| settings.get("SUMMARY_EXPORT").map(PathBuf::from));
+        Ok(Order {
+            subject,
+            name: name.to_owned(),
+            flags,
+            environment: RawOptions::from_env(variables.iter().cloned()),
+            file,
+            env: BTreeMap::new(),
+            system_env: variables.into_iter().collect(),
+            demo: None,
+            outputs: outputs.map_err(|error| error.to_string())?,
+            metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
+            linger: linger(given(&self.linger, "LINGER").as_deref())?,
+            summary: SummaryOrder {
+                mode,
+                export,
+                color: colour(std::io::stdout().is_terminal()),
+            },
+            no_thresholds: self.no_thresholds || settings.get("NO_THRESHOLDS") == Some("true"),
+            workers: self.workers,
+        })
+    }
+}
+
+fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
+    let address = address.unwrap_or(METRICS);
+    if address == "off" {
+        return Ok(None);
+    }
+    // A port alone is one of this machine's.
+    let full = match address.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => address.replace("localhost:", "127.0.0.1:"),
+    };
+    let parsed = full.parse().map(Some);
+    parsed.map_err(|_| {
+        format!("--metrics-addr {address}: write it as ADDRESS:PORT, such as {METRICS}, or \"off\"")
+    })
+}
+
+fn linger(text: Option<&str>) -> Result<Linger, String> {
+    let time = match text {
+        None | Some("false") => return Ok(Linger::IfScraped),
+        Some("true") => LINGER,
+        Some(text) => text,
+    };
+    let time: Result<Duration, _> = parse_duration(time);
+    time.map(Linger::For)
+        .map_err(|error| format!("--linger: {error}"))
+}
+
+/// Runs an order on a runtime of this thread.
+pub fn execute(order: Result<Order, String>) -> ExitCode {
+    let order = match order {
+        Ok(order) => order,
+        Err(message) => return fail(&message, ExitCode::Config),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(run::run(order)) {
+        Ok(ending) => {
+            tell(&ending);
+            ExitCode::from(&ending)
+        }
+        Err(error) => fail(&error, ExitCode::from(&error)),
+    }
+}
+
+/// The conductor's runtime.
+pub fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| fail(&format!("cannot start: {error}"), ExitCode::Panic))
+}
+
+/// Why a run did not end as planned.
+fn tell(ending: &run::Ending) {
+    use run::Ending;
+    match ending {
+        Ending::Passed | Ending::Signal => {}
+        Ending::Thresholds => tracing::error!("thresholds have failed"),
+        Ending::SetupTimeout => tracing::error!("setup() did not end in time; the test was not started"),
+        Ending::TeardownTimeout => tracing::error!("teardown() did not end in time"),
+        Ending::Api => tracing::error!("the test was stopped over the REST API"),
+        Ending::Exception(message) => {
+            tracing::error!("the script ended the test with an exception: {message}")
+        }
+        Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
+        Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
+    }
+}
