@@ -10,6 +10,7 @@ mod file;
 mod json;
 mod port;
 mod process;
+pub mod progress;
 mod prometheus;
 mod server;
 mod text;
