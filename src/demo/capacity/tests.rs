@@ -1,3 +1,5 @@
+//! The limits one by one and together, on a paused clock: what is let through, queued, rejected, failed.
+
 use super::*;
 
 fn limits() -> Limits {

@@ -1,3 +1,5 @@
+//! Children that behave and children that do not: every start has an answer, and none outlives its handle.
+
 use super::*;
 
 /// A program that stands in for the target: a line of shell.

@@ -1,3 +1,5 @@
+//! Samples of a machine made of files, so that counters can be given, and of this very process.
+
 use std::time::Duration;
 
 use super::*;

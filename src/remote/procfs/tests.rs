@@ -1,3 +1,5 @@
+//! Lines of several kernels as they are, lines that lie, and that no text makes a parser panic.
+
 use proptest::prelude::*;
 
 use super::*;
