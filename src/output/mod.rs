@@ -10,7 +10,6 @@ mod file;
 mod json;
 mod port;
 mod process;
-pub mod progress;
 mod prometheus;
 mod server;
 mod text;
