@@ -10,6 +10,7 @@ mod file;
 mod json;
 mod port;
 mod process;
+mod progress;
 mod prometheus;
 mod server;
 mod text;
@@ -17,5 +18,9 @@ mod text;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
 pub use port::holder as port_holder;
 pub use process::{ProcessUsage, usage as process_usage};
+pub use progress::{
+    Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
+    Work,
+};
 pub use prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
 pub use server::{BindError, MetricsServer};

@@ -1,0 +1,327 @@
+//! The terminal while a test runs: bars where somebody looks, a few plain lines where a file does.
+//!
+//! [`render`] turns plain data ([`view`]) into text; here is only where and how often it is shown. All of it goes to
+//! standard error, so that standard output stays the summary's and the script's. Log lines must go through
+//! [`Progress::writer`], or they would tear the bars.
+
+mod render;
+mod view;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::fmt::MakeWriter;
+
+pub use view::{Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse, Work};
+
+/// Plain lines come once after this much of the test's time,
+const PLAIN_FIRST: Duration = Duration::from_secs(1);
+/// and then as often as this.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// Positions of a bar.
+const STEPS: u64 = 1000;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Bars that are redrawn, on a terminal.
+    Bars,
+    /// A few lines every few seconds.
+    Plain,
+    /// Nothing (`--quiet`).
+    Quiet,
+}
+
+impl Mode {
+    /// What suits standard error.
+    pub fn new(quiet: bool, terminal: bool) -> Mode {
+        match (quiet, terminal) {
+            (true, _) => Mode::Quiet,
+            (false, true) => Mode::Bars,
+            (false, false) => Mode::Plain,
+        }
+    }
+}
+
+/// The progress display of one run. Clones show the same.
+///
+/// Locks are taken in this order and never in another: the state, the bars' own, the sink.
+#[derive(Clone)]
+pub struct Progress {
+    mode: Mode,
+    state: Arc<Mutex<State>>,
+    /// Draws nothing but in [`Mode::Bars`].
+    bars: MultiProgress,
+    sink: Sink,
+}
+
+/// Standard error, or what stands in for it.
+#[derive(Clone)]
+struct Sink(Arc<Mutex<dyn Write + Send>>);
+
+struct State {
+    /// When the next plain lines are due, in the test's time.
+    next: Duration,
+    init: Init,
+    /// The scenarios' lines as last shown: one that is over stays as it was then.
+    lines: Vec<ScenarioLine>,
+    drawn: Option<Drawn>,
+}
+
+/// The bar or the lines of the time before the test.
+#[derive(Default)]
+struct Init {
+    bar: Option<ProgressBar>,
+    /// When the last plain line was shown.
+    shown: Option<Instant>,
+}
+
+/// The bars of a test that runs.
+struct Drawn {
+    status: ProgressBar,
+    scenarios: Vec<ProgressBar>,
+    figures: ProgressBar,
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Progress {
+    /// A display on standard error; it shows nothing yet.
+    pub fn new(mode: Mode) -> Progress {
+        let target = match mode {
+            Mode::Bars => ProgressDrawTarget::stderr(),
+            Mode::Plain | Mode::Quiet => ProgressDrawTarget::hidden(),
+        };
+        Progress::on(mode, Sink(Arc::new(Mutex::new(io::stderr()))), target)
+    }
+
+    fn on(mode: Mode, sink: Sink, target: ProgressDrawTarget) -> Progress {
+        Progress {
+            mode,
+            state: Arc::new(Mutex::new(State {
+                next: PLAIN_FIRST,
+                init: Init::default(),
+                lines: Vec::new(),
+                drawn: None,
+            })),
+            bars: MultiProgress::with_draw_target(target),
+            sink,
+        }
+    }
+
+    /// Shows what is going to run.
+    pub fn header(&self, header: &Header) {
+        if self.mode != Mode::Quiet {
+            self.suspend(|| self.sink.show(&render::header(header)));
+        }
+    }
+
+    /// VUs initialise before the test's time begins: `done` of `total` have. Plain lines come only if it takes long.
+    pub fn init(&self, done: u32, total: u32) {
+        let mut state = self.state();
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bars if total == 0 || done >= total => state.end_init(&self.bars),
+            Mode::Bars => {
+                let bar = state.init.bar.get_or_insert_with(|| {
+                    let bar = self.bars.add(bar());
+                    bar.set_prefix("Init     ");
+                    bar
+                });
+                bar.set_position(u64::from(done) * STEPS / u64::from(total.max(1)));
+                bar.set_message(render::init_right(done, total));
+            }
+            Mode::Plain => {
+                let last = *state.init.shown.get_or_insert_with(Instant::now);
+                if last.elapsed() >= PLAIN_EVERY {
+                    state.init.shown = Some(Instant::now());
+                    self.sink.show(&(render::init(done, total) + "\n"));
+                }
+            }
+        }
+    }
+
+    /// Shows the run as it is now. To be called at least once a second; plain lines are shown less often.
+    pub fn update(&self, view: &ProgressView) {
+        let mut state = self.state();
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bars => {
+                state.end_init(&self.bars);
+                state.keep(view);
+                state.draw(view, &self.bars);
+            }
+            Mode::Plain => {
+                state.keep(view);
+                if view.elapsed >= state.next {
+                    let every = PLAIN_EVERY.as_nanos();
+                    let periods = view.elapsed.as_nanos() / every + 1;
+                    state.next = PLAIN_EVERY.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX));
+                    self.sink.show(&state.plain(view));
+                }
+            }
+        }
+    }
+
+    /// Shows how the run ended, and leaves that standing.
+    pub fn finish(&self, view: &ProgressView) {
+        let mut state = self.state();
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bars => {
+                state.end_init(&self.bars);
+                state.keep(view);
+                state.draw(view, &self.bars);
+                if let Some(drawn) = state.drawn.take() {
+                    for bar in drawn.all() {
+                        bar.abandon();
+                    }
+                }
+            }
+            Mode::Plain => {
+                state.keep(view);
+                self.sink.show(&state.plain(view));
+            }
+        }
+    }
+
+    /// Takes the bars off the terminal while `write` writes to it. `write` must not use the display itself.
+    pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
+        match self.mode {
+            Mode::Bars => self.bars.suspend(write),
+            Mode::Plain | Mode::Quiet => write(),
+        }
+    }
+
+    /// Standard error for log lines, between which the bars are redrawn. For `tracing_subscriber`'s `with_writer`.
+    pub fn writer(&self) -> LogWriter {
+        LogWriter(self.clone())
+    }
+
+    /// A display that panicked in one thread is still a display.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink {
+    fn lock(&self) -> MutexGuard<'_, dyn Write + Send + 'static> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A standard error that is gone does not stop a test.
+    fn show(&self, text: &str) {
+        let mut sink = self.lock();
+        let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+    }
+}
+
+impl State {
+    /// The lines of a moment, and a blank one.
+    fn plain(&self, view: &ProgressView) -> String {
+        let width = render::name_width(&self.lines);
+        let mut text = render::status(view) + "\n";
+        for line in &self.lines {
+            text += &render::scenario(line, width);
+            text.push('\n');
+        }
+        text + &render::figures(view) + "\n\n"
+    }
+
+    /// Takes the view's lines, but for those that were over before: their clock has stopped.
+    fn keep(&mut self, view: &ProgressView) {
+        let last = std::mem::take(&mut self.lines);
+        let mut last = last.into_iter();
+        self.lines = view
+            .scenarios
+            .iter()
+            .map(|line| match last.next() {
+                Some(old) if old.is_over() && old.name == line.name => old,
+                _ => line.clone(),
+            })
+            .collect();
+    }
+
+    fn end_init(&mut self, bars: &MultiProgress) {
+        if let Some(bar) = self.init.bar.take() {
+            bars.remove(&bar);
+        }
+    }
+
+    fn draw(&mut self, view: &ProgressView, bars: &MultiProgress) {
+        let drawn = self.drawn.get_or_insert_with(|| Drawn {
+            status: bars.add(text()),
+            scenarios: self.lines.iter().map(|_| bars.add(bar())).collect(),
+            figures: bars.add(text()),
+        });
+        let width = render::name_width(&self.lines);
+        drawn.status.set_message(render::status(view));
+        for (bar, line) in drawn.scenarios.iter().zip(&self.lines) {
+            bar.set_prefix(render::left(line, width));
+            bar.set_position((line.fraction * STEPS as f64) as u64);
+            bar.set_message(render::right(line));
+        }
+        drawn.figures.set_message(render::figures(view));
+    }
+}
+
+impl Drawn {
+    fn all(&self) -> impl Iterator<Item = &ProgressBar> {
+        std::iter::once(&self.status)
+            .chain(&self.scenarios)
+            .chain([&self.figures])
+    }
+}
+
+/// A line of text that is cut at the terminal's edge.
+fn text() -> ProgressBar {
+    styled("{wide_msg}")
+}
+
+/// A bar between a prefix and columns.
+fn bar() -> ProgressBar {
+    styled("{prefix} [{bar:32}] {wide_msg}")
+}
+
+fn styled(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::hidden())
+        .with_style(style.progress_chars("=>-"))
+}
+
+/// Standard error that gets along with the bars. Each write is one whole log line.
+#[derive(Debug, Clone)]
+pub struct LogWriter(Progress);
+
+impl Write for LogWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_all(buffer).map(|()| buffer.len())
+    }
+
+    fn write_all(&mut self, buffer: &[u8]) -> io::Result<()> {
+        self.0.suspend(|| self.0.sink.lock().write_all(buffer))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.sink.lock().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = LogWriter;
+
+    fn make_writer(&'a self) -> LogWriter {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;
