@@ -55,7 +55,7 @@ fn everything_wrong_is_said_at_once() {
         "options.scenarios.api.stages[1].duration (script): unknown unit \"x\" in duration \"10x\"",
         "options.scenarios.api.stages[1].target (script): expected a whole number from 0 to 1000000 but found -1",
         "--execution-segment (flag): ",
-        "options.thresholds.http_req_durtion (script): there is no metric \"http_req_durtion\"",
+        "options.thresholds.http_req_durtion (script): there is no metric \"http_req_durtion\"; did you mean `http_req_duration`?",
         "options.thresholds.http_req_durtion[0] (script): `p(95)<abc`: expected a number after `<`",
         "options.thresholds.http_reqs[0] (script): `p(95)<500`: a counter has no `p(95)`; it has count, rate",
         "K6_BATCH (environment): expected a whole number from 1 to 4294967295 but found \"many\"",
@@ -78,6 +78,20 @@ fn contradictions() {
             &json!({ "duration": "1s", "scenarios": { "a": { "executor": "constant-vus", "duration": "1s" } } })
         ),
         "options.scenarios (script): contradicts duration, which is given too; leave one of the two out"
+    );
+}
+
+#[test]
+fn what_contradicts_is_checked_all_the_same() {
+    let all = faults(&json!({ "duration": [], "scenarios": { "a": { "executor": "constant-vus" } } }));
+    assert_eq!(
+        all,
+        [
+            "options.scenarios (script): contradicts duration, which is given too; leave one of the two out",
+            "options.scenarios.a.duration (script): is required; say how long it runs, as in duration: '30s'",
+            "options.duration (script): [] is not a duration; write it like \"1m30s\" or \"500ms\", or as a \
+             number of milliseconds",
+        ]
     );
 }
 

@@ -18,7 +18,7 @@ const NAME: &str = "default";
 /// The scenarios of the run, sorted as they start; empty only when faults were noted.
 pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<String>) -> Vec<Scenario> {
     let reader = Reader { raw, faults };
-    let given = |name: &str| raw.get(name).filter(|given| !is_empty(&given.value));
+    let given = |name: &str| raw.get(name).filter(|given| !is_empty(name, &given.value));
     let loads: Vec<(&str, &Given)> = ["iterations", "duration", "stages", "scenarios"]
         .into_iter()
         .filter_map(|name| given(name).map(|given| (name, given)))
@@ -43,13 +43,15 @@ pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<St
     let mut scenarios: Vec<Scenario> = match loads.first() {
         Some(("scenarios", given)) => {
             ignored_vus("beside scenarios");
-            let members = Node::root(given, faults).members().unwrap_or_default();
-            members
-                .iter()
-                .filter_map(|(name, node)| scenario::read(name, node))
-                .collect()
+            from_scenarios(given, faults)
         }
-        Some((shortcut, _)) => from_shortcut(&reader, shortcut).into_iter().collect(),
+        Some((shortcut, _)) => {
+            // They contradict the shortcut, which was said above; their own faults are said too.
+            if let Some(contradicting) = given("scenarios") {
+                from_scenarios(contradicting, faults);
+            }
+            from_shortcut(&reader, shortcut).into_iter().collect()
+        }
         None => {
             ignored_vus("without duration, iterations or stages");
             for name in ["stages", "scenarios"] {
@@ -66,10 +68,19 @@ pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<St
     scenarios
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+fn from_scenarios(given: &Given, faults: &Faults) -> Vec<Scenario> {
+    let members = Node::root(given, faults).members().unwrap_or_default();
+    members
+        .iter()
+        .filter_map(|(name, node)| scenario::read(name, node))
+        .collect()
+}
+
+/// An empty list of stages or of scenarios is no load.
+fn is_empty(name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("stages", Value::Array(items)) => items.is_empty(),
+        ("scenarios", Value::Object(members)) => members.is_empty(),
         _ => false,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::error::nearest;
 use super::reader::Node;
-use crate::metrics::Kind;
 use crate::metrics::threshold::{Expression, Filter, ThresholdSpec};
+use crate::metrics::{Kind, builtin};
 
 const FIELDS: [&str; 5] = ["threshold", "abortOnFail", "delayAbortEval", "onEmpty", "over"];
 
@@ -24,10 +25,11 @@ pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) ->
         let kind = filter.as_ref().and_then(|filter| {
             let kind = known_metrics(&filter.metric);
             if kind.is_none() {
-                member.fault(
-                    format!("there is no metric {:?}", filter.metric),
-                    "use a built-in metric, or create it in the script's init code",
-                );
+                let mend = match nearest(&filter.metric, builtin::ALL.iter().map(|metric| metric.0)) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => "create it in the script's init code".to_owned(),
+                };
+                member.fault(format!("there is no metric {:?}", filter.metric), mend);
             }
             kind
         });
