@@ -1,5 +1,6 @@
-//! The house rules that a compiler does not know: imports only go down the floors, every file says what it is for, and
-//! unsafe code lives where its safety argument is written. ARCHITECTURE.md has the map.
+//! The house rules that a compiler does not know: imports only go down the floors, every file says what it is for and is
+//! short enough to be read in one sitting, unsafe code lives where its safety argument is written, and nothing is left
+//! half done. ARCHITECTURE.md has the map.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
@@ -24,6 +25,12 @@ const FLOORS: [(&str, u8); 12] = [
 
 /// Files that may say `unsafe`, each with its safety argument at its head.
 const UNSAFE: [&str; 1] = ["script/fiber.rs"];
+
+/// A file longer than this has more than one thing in it. Tables of tests may be longer.
+const LONGEST: usize = 500;
+
+/// Macros that mark unfinished work or a debugging session.
+const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
 /// Crate-level files that belong to no room.
 const ROOMLESS: [&str; 2] = ["lib.rs", "main.rs"];
@@ -119,16 +126,29 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-/// The rooms that code reaches through `crate::`, with the line: `crate::a::b`, and every branch of `crate::{a, b::c}`.
-fn imports(code: &str) -> Vec<(usize, String)> {
+/// The rooms that code reaches through `crate::`, or through more `super::` than its room is deep, each with the line:
+/// `crate::a::b`, and every branch of `crate::{a, b::c}`.
+fn imports(path: &str, code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let before = code[..at].chars().next_back();
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+    for (at, start) in code.match_indices("crate::").chain(code.match_indices("super::")) {
+        let before = &code[..at];
+        if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$')
+            || before.ends_with("super::")
+        {
             continue;
         }
-        let line = code[..at].matches('\n').count() + 1;
-        let tail = code[at + "crate::".len()..].trim_start();
+        let mut tail = &code[at + start.len()..];
+        if start == "super::" {
+            let mut climbed = 1;
+            while let Some(higher) = tail.strip_prefix("super::") {
+                (climbed, tail) = (climbed + 1, higher);
+            }
+            if climbed < depth(path) + inline_modules(before) {
+                continue;
+            }
+        }
+        let line = before.matches('\n').count() + 1;
+        let tail = tail.trim_start();
         match tail.strip_prefix('{') {
             None => found.push((line, word(tail))),
             Some(group) => {
@@ -141,10 +161,43 @@ fn imports(code: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// How many modules a file is below the crate's root: 1 for `net.rs` and `net/mod.rs`, 2 for `net/tls.rs`.
+fn depth(path: &str) -> usize {
+    path.strip_suffix("/mod.rs").unwrap_or(path).split('/').count()
+}
+
+/// How many `mod name {` are open at the end of the code.
+fn inline_modules(code: &str) -> usize {
+    let mut open = Vec::new();
+    let mut start = 0;
+    for (at, c) in code.char_indices() {
+        match c {
+            '{' => {
+                let mut before = code[start..at].split_whitespace().rev();
+                open.push(before.next().is_some() && before.next() == Some("mod"));
+                start = at + 1;
+            }
+            '}' => {
+                open.pop();
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|module| *module).count()
+}
+
 fn word(text: &str) -> String {
     text.chars()
         .take_while(|c| c.is_alphanumeric() || *c == '_')
         .collect()
+}
+
+/// The words of a line, each with where it ends.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .map(|word| (word.as_ptr() as usize - line.as_ptr() as usize + word.len(), word))
 }
 
 /// What stands between the commas of a group's outermost level, up to its closing brace.
@@ -177,17 +230,25 @@ fn faults(path: &str, source: &str) -> Vec<String> {
             "src/{path}: does not open with `//!` that says what it is for"
         ));
     }
+    let lines = source.lines().count();
+    if lines > LONGEST && !path.ends_with("tests.rs") {
+        faults.push(format!(
+            "src/{path}: {lines} lines; more than {LONGEST} are better divided"
+        ));
+    }
     let code = code_of(source);
     for (number, line) in code.lines().enumerate() {
-        let says_unsafe = line
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|word| word == "unsafe");
-        if says_unsafe && !UNSAFE.contains(&path) {
+        let number = number + 1;
+        if words(line).any(|(_, word)| word == "unsafe") && !UNSAFE.contains(&path) {
             faults.push(format!(
-                "src/{path}:{}: `unsafe` belongs into {}",
-                number + 1,
+                "src/{path}:{number}: `unsafe` belongs into {}",
                 UNSAFE.join(", ")
             ));
+        }
+        for (end, word) in words(line) {
+            if UNFINISHED.contains(&word) && line[end..].trim_start().starts_with('!') {
+                faults.push(format!("src/{path}:{number}: `{word}!` is left"));
+            }
         }
     }
     if ROOMLESS.contains(&path) {
@@ -200,7 +261,7 @@ fn faults(path: &str, source: &str) -> Vec<String> {
         ));
         return faults;
     };
-    for (line, other) in imports(&code) {
+    for (line, other) in imports(path, &code) {
         // What is no room is a macro or an item of the crate's root, of which there are none to import.
         match floor(&other) {
             None => faults.push(format!("src/{path}:{line}: `crate::{other}` is no room")),
@@ -318,6 +379,28 @@ fn violations_are_caught() {
             "//! x\nfn f<'a>(x: &'a str) { unsafe {} }",
             "`unsafe`",
         ),
+        (
+            "net/mod.rs",
+            "//! x\nfn f() { todo!() }",
+            "src/net/mod.rs:2: `todo!` is left",
+        ),
+        ("main.rs", "//! x\nlet y = dbg! (x);", "`dbg!` is left"),
+        (
+            "net/mod.rs",
+            "//! x\nfn f() { std::unimplemented!() }",
+            "`unimplemented!` is left",
+        ),
+        // `super` is the file's own module at the first step, and leaves the room at the one that passes its root.
+        (
+            "net/tls.rs",
+            "//! x\nuse super::super::config::Config;",
+            "src/net/tls.rs:2: net (floor 2) imports config (floor 2)",
+        ),
+        (
+            "net.rs",
+            "//! x\nuse super::{config, pace};",
+            "src/net.rs:2: net (floor 2) imports config (floor 2)",
+        ),
     ] {
         let found = faults(path, source);
         assert!(
@@ -325,6 +408,17 @@ fn violations_are_caught() {
             "{source}\n{found:?}"
         );
     }
+}
+
+#[test]
+fn long_files_are_caught_unless_they_are_tests() {
+    let source = format!("//! x\n{}", "fn f() {}\n".repeat(LONGEST));
+    assert_eq!(
+        faults("net/mod.rs", &source),
+        ["src/net/mod.rs: 501 lines; more than 500 are better divided"]
+    );
+    assert_eq!(faults("net/tests.rs", &source), Vec::<String>::new());
+    assert_eq!(faults("net/tls/tests.rs", &source), Vec::<String>::new());
 }
 
 #[test]
@@ -348,6 +442,11 @@ fn what_is_allowed_passes() {
         ),
         ("metrics/a.rs", "//! x\nuse other_crate::cli;"),
         ("script/fiber.rs", "//! x\nunsafe { f() }"),
+        ("net/mod.rs", "//! x\nlet todo = !done; // todo!()"),
+        (
+            "net/tls/tests.rs",
+            "//! x\nuse super::super::dns::x;\nmod inner { use super::super::super::metrics; }",
+        ),
         ("main.rs", "//! x\nuse crate::cli;"),
     ] {
         assert_eq!(faults(path, source), Vec::<String>::new(), "{source}");

@@ -23,6 +23,7 @@
 mod address;
 mod catalog;
 mod check;
+mod describe;
 mod error;
 mod http;
 mod raw;
