@@ -1,6 +1,7 @@
 //! Runs one iteration and books it: the samples of the dialect, the lag, the live counters.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,8 @@ impl Ledger {
     ) -> (Instant, bool) {
         let (outcome, mut waited) = {
             let _busy = self.tally.begin();
-            signal.guard(user.iterate(iteration)).await
+            // Pinned here, not handed over: an iteration's future is some kilobytes.
+            signal.guard(pin!(user.iterate(iteration))).await
         };
         let ended = Instant::now();
         match outcome {
