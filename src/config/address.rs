@@ -132,7 +132,7 @@ pub struct Dns {
 impl Default for Dns {
     fn default() -> Self {
         Self {
-            ttl: Some(Duration::from_secs(300)),
+            ttl: Some(Duration::from_mins(5)),
             select: DnsSelect::Random,
             policy: DnsPolicy::PreferIpv4,
         }

@@ -96,7 +96,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     option("localIPs", "LOCAL_IPS", Form::Scalar),
     flagged("tags", "TAGS", "tag", Form::Pairs),
     option("systemTags", "SYSTEM_TAGS", Form::List),
-    option("thresholds", "THRESHOLDS", Form::Json),
+    flagged("thresholds", "THRESHOLDS", "threshold", Form::Json),
     option("summaryTrendStats", "SUMMARY_TREND_STATS", Form::List),
     option("summaryTimeUnit", "SUMMARY_TIME_UNIT", Form::Scalar),
     option("consoleOutput", "CONSOLE_OUTPUT", Form::Scalar),

@@ -20,6 +20,7 @@ use crate::pace::{Segment, SegmentSequence, Share};
 
 /// One checked configuration: everything a run needs to know, defaults filled in.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Each is an option of the dialect.
 pub struct Config {
     /// Sorted by start, then by name; at least one.
     pub scenarios: Vec<Scenario>,
@@ -132,6 +133,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `None` when the option is not given, `Some(None)` when it is at fault.
+    #[allow(clippy::option_option)] // Not given and given wrongly are different things.
     pub fn read<T>(&self, name: &str, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<Option<T>> {
         self.node(name).map(|node| read(&node))
     }
@@ -218,6 +220,8 @@ fn trend_stats(node: &Node) -> Option<Vec<TrendStat>> {
     stats.into_iter().collect()
 }
 
+/// `Some(None)` is the empty text: no one unit.
+#[allow(clippy::option_option)] // `None` is a fault, as of every reader.
 fn time_unit(node: &Node) -> Option<Option<TimeUnit>> {
     let text = node.text()?;
     if text.is_empty() {

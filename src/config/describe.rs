@@ -58,9 +58,10 @@ impl Scenario {
                 max_vus,
             } => {
                 let (pre_allocated, max_vus) = (scaled(*pre_allocated), scaled(*max_vus));
-                facts.push(match max_vus > pre_allocated {
-                    true => format!("maxVUs: {pre_allocated}-{max_vus}"),
-                    false => format!("maxVUs: {pre_allocated}"),
+                facts.push(if max_vus > pre_allocated {
+                    format!("maxVUs: {pre_allocated}-{max_vus}")
+                } else {
+                    format!("maxVUs: {pre_allocated}")
                 });
                 let rate = arrivals.peak_rate() * fraction;
                 match self.options["stages"].as_array() {

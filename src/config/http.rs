@@ -9,6 +9,7 @@ use super::reader::Node;
 
 /// Everything that shapes requests, with the dialect's defaults.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // Each is an option of the dialect.
 pub struct HttpOptions {
     /// Parallel requests of one `http.batch`.
     pub batch: u32,
@@ -182,33 +183,26 @@ fn http_debug(node: &Node) -> Option<HttpDebug> {
 /// `'tls1.2'` or `{ min, max }`.
 fn tls_versions(node: &Node, warnings: &mut Vec<String>) -> Option<(TlsVersion, TlsVersion)> {
     if node.value.is_string() {
-        let only = tls_version(node)?;
-        let Some(only) = only else {
-            node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
-            return None;
-        };
+        let only = tls_version(node)?.spoken(node)?;
         return Some((only, only));
     }
     let fields = node.fields(&["min", "max"])?;
     let min = match fields.get("min") {
         None => TlsVersion::Tls12,
-        Some(min) => tls_version(min)?.unwrap_or_else(|| {
-            warnings.push(format!(
-                "{}: TLS before 1.2 is not spoken; the minimum is tls1.2",
-                min.path
-            ));
-            TlsVersion::Tls12
-        }),
+        Some(min) => match tls_version(min)? {
+            Named::Spoken(version) => version,
+            Named::TooOld => {
+                warnings.push(format!(
+                    "{}: TLS before 1.2 is not spoken; the minimum is tls1.2",
+                    min.path
+                ));
+                TlsVersion::Tls12
+            }
+        },
     };
     let max = match fields.get("max") {
         None => TlsVersion::Tls13,
-        Some(node) => {
-            let max = tls_version(node)?;
-            if max.is_none() {
-                node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
-            }
-            max?
-        }
+        Some(node) => tls_version(node)?.spoken(node)?,
     };
     if min > max {
         node.fault("min is above max", "swap them");
@@ -217,14 +211,32 @@ fn tls_versions(node: &Node, warnings: &mut Vec<String>) -> Option<(TlsVersion, 
     Some((min, max))
 }
 
-/// `Some(None)` is a version that exists but is too old.
-fn tls_version(node: &Node) -> Option<Option<TlsVersion>> {
-    const KNOWN: [(&str, Option<TlsVersion>); 5] = [
-        ("tls1.2", Some(TlsVersion::Tls12)),
-        ("tls1.3", Some(TlsVersion::Tls13)),
-        ("tls1.1", None),
-        ("tls1.0", None),
-        ("ssl3.0", None),
+/// A version that exists.
+#[derive(Clone, Copy)]
+enum Named {
+    Spoken(TlsVersion),
+    TooOld,
+}
+
+impl Named {
+    fn spoken(self, node: &Node) -> Option<TlsVersion> {
+        match self {
+            Self::Spoken(version) => Some(version),
+            Self::TooOld => {
+                node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
+                None
+            }
+        }
+    }
+}
+
+fn tls_version(node: &Node) -> Option<Named> {
+    const KNOWN: [(&str, Named); 5] = [
+        ("tls1.2", Named::Spoken(TlsVersion::Tls12)),
+        ("tls1.3", Named::Spoken(TlsVersion::Tls13)),
+        ("tls1.1", Named::TooOld),
+        ("tls1.0", Named::TooOld),
+        ("ssl3.0", Named::TooOld),
     ];
     address::choice(node, "TLS version", node.text()?, &KNOWN)
 }

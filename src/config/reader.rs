@@ -138,19 +138,20 @@ impl<'a> Node<'a> {
 
     /// A duration: text like `1m30s`, or milliseconds as a number.
     pub fn duration(&self) -> Option<Duration> {
-        let seconds = match self.value {
+        let duration = match self.value {
             Value::String(text) => {
                 return parse_duration(text)
                     .map_err(|error| self.fault(error.to_string(), ""))
                     .ok();
             }
+            // Written out without an exponent it has the grammar's form of milliseconds, and its limits.
             Value::Number(number) => number
                 .as_f64()
-                .map(|millis| Duration::try_from_secs_f64(millis / 1000.0)),
+                .and_then(|millis| parse_duration(&millis.to_string()).ok()),
             _ => None,
         };
-        if let Some(Ok(duration)) = seconds {
-            return Some(duration);
+        if duration.is_some() {
+            return duration;
         }
         self.fault(
             format!("{} is not a duration", shown(self.value)),

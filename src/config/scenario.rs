@@ -64,7 +64,7 @@ const MOST_RATE: u64 = 1_000_000_000;
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const GRACEFUL_STOP: Duration = Duration::from_secs(30);
-pub(super) const MAX_DURATION: Duration = Duration::from_secs(600);
+pub(super) const MAX_DURATION: Duration = Duration::from_mins(10);
 
 type Fields<'a> = BTreeMap<&'a str, Node<'a>>;
 

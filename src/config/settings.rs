@@ -62,6 +62,7 @@ impl Settings {
     }
 
     /// Lets the file say what the environment did not.
+    #[must_use]
     pub fn under(mut self, later: Self) -> Self {
         self.0.extend(later.0);
         self

@@ -383,9 +383,8 @@ impl Screen {
         }
     }
 
-    fn down(&self, rows: isize) {
-        let mut screen = self.0.lock().unwrap();
-        screen.1 = screen.1.saturating_add_signed(rows);
+    fn down(&self, rows: usize) {
+        self.0.lock().unwrap().1 += rows;
     }
 }
 
@@ -395,12 +394,12 @@ impl indicatif::TermLike for Screen {
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.down(-(n as isize));
+        self.0.lock().unwrap().1 -= n;
         Ok(())
     }
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.down(n as isize);
+        self.down(n);
         Ok(())
     }
 
