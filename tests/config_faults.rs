@@ -96,6 +96,14 @@ fn what_contradicts_is_checked_all_the_same() {
 }
 
 #[test]
+fn a_list_is_read_to_its_end() {
+    let all = faults(&json!({
+        "blacklistIPs": ["x", "10.0.0.0/8", "y"], "summaryTrendStats": ["p95", "q"], "tags": { "a": [], "b": {} },
+    }));
+    assert_eq!(all.len(), 6, "{all:#?}");
+}
+
+#[test]
 fn scenario_faults() {
     let one = |fields: Value| only_fault(&json!({ "scenarios": { "s": fields } }));
     let path = "options.scenarios.s";

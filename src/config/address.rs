@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::suggest;
-use super::reader::Node;
+use super::reader::{Node, all};
 use crate::pace::parse_duration;
 
 /// A host name or `*.suffix` (`*` alone is every host), lower case.
@@ -193,7 +193,7 @@ pub(super) fn dns(node: &Node) -> Option<Dns> {
                     None
                 }
             });
-            pairs.collect::<Option<Vec<_>>>()?
+            all(pairs)?
         }
     };
     let mut dns = Dns::default();
@@ -288,7 +288,7 @@ pub(super) fn networks(node: &Node) -> Option<Vec<Cidr>> {
         }
         cidr.ok()
     };
-    node.texts()?.into_iter().map(read).collect()
+    all(node.texts()?.into_iter().map(read))
 }
 
 pub(super) fn patterns(node: &Node) -> Option<Vec<HostPattern>> {
@@ -302,7 +302,7 @@ pub(super) fn patterns(node: &Node) -> Option<Vec<HostPattern>> {
         }
         pattern.ok()
     };
-    node.texts()?.into_iter().map(read).collect()
+    all(node.texts()?.into_iter().map(read))
 }
 
 /// `192.168.220.1,192.168.0.10-192.168.0.25,fd:1::0/120`
@@ -330,5 +330,5 @@ pub(super) fn local_ips(node: &Node) -> Option<Vec<RangeInclusive<IpAddr>>> {
         }
         range
     };
-    parts.map(read).collect()
+    all(parts.map(read))
 }

@@ -10,7 +10,7 @@ use super::catalog::{self, OPTIONS, WITHOUT_EFFECT};
 use super::error::{ConfigError, ConfigErrors, suggest};
 use super::http::{self, HttpOptions};
 use super::raw::RawOptions;
-use super::reader::{Faults, Node};
+use super::reader::{Faults, Node, all};
 use super::scenario::Scenario;
 use super::summary::{TimeUnit, TrendStat};
 use super::{shortcuts, thresholds};
@@ -107,7 +107,7 @@ pub fn check(raw: &RawOptions, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> 
         tags: reader.or("tags", BTreeMap::new(), tags),
         system_tags,
         summary_trend_stats: reader.or("summaryTrendStats", TrendStat::DEFAULT.to_vec(), trend_stats),
-        summary_time_unit: reader.or("summaryTimeUnit", None, time_unit),
+        summary_time_unit: reader.read("summaryTimeUnit", time_unit).flatten(),
         console_output: reader.or("consoleOutput", None, |n| n.text().map(|path| Some(path.into()))),
         options: consolidated(raw, &scenarios),
         scenarios,
@@ -216,22 +216,20 @@ fn trend_stats(node: &Node) -> Option<Vec<TrendStat>> {
         }
         stat.ok()
     };
-    let stats: Vec<Option<TrendStat>> = node.texts()?.into_iter().map(read).collect();
-    stats.into_iter().collect()
+    all(node.texts()?.into_iter().map(read))
 }
 
-/// `Some(None)` is the empty text: no one unit.
-#[allow(clippy::option_option)] // `None` is a fault, as of every reader.
-fn time_unit(node: &Node) -> Option<Option<TimeUnit>> {
+/// `None` also for empty text, which is no fault.
+fn time_unit(node: &Node) -> Option<TimeUnit> {
     let text = node.text()?;
     if text.is_empty() {
-        return Some(None);
+        return None;
     }
     let unit = text.parse();
     if unit.is_err() {
         node.fault(format!("{text:?} is not a unit of time"), "use s, ms or us");
     }
-    unit.ok().map(Some)
+    unit.ok()
 }
 
 /// What was given, with the shortcuts replaced by the scenarios they stand for.

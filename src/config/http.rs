@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::address::{self, Cidr, Dns, HostOverride, HostPattern};
 use super::check::Reader;
-use super::reader::Node;
+use super::reader::{Node, all};
 
 /// Everything that shapes requests, with the dialect's defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -294,6 +294,5 @@ fn tls_auth(node: &Node) -> Option<Vec<TlsAuth>> {
             key: key?,
         })
     };
-    let read: Vec<Option<TlsAuth>> = node.items()?.into_iter().map(read).collect();
-    read.into_iter().collect()
+    all(node.items()?.into_iter().map(read))
 }

@@ -190,10 +190,10 @@ impl<'a> Node<'a> {
 
     /// The elements of an array of texts.
     pub fn texts(&self) -> Option<Vec<(Self, &'a str)>> {
-        self.items()?
+        all(self
+            .items()?
             .into_iter()
-            .map(|item| item.text().map(|text| (item, text)))
-            .collect()
+            .map(|item| item.text().map(|text| (item, text))))
     }
 
     /// The members of an object whose keys are free (tags, hosts, thresholds). `null` members are not given.
@@ -212,10 +212,9 @@ impl<'a> Node<'a> {
 
     /// The members as text to text.
     pub fn dictionary(&self) -> Option<BTreeMap<String, String>> {
-        self.members()?
-            .into_iter()
-            .map(|(key, value)| value.scalar().map(|value| (key.to_owned(), value)))
-            .collect()
+        let members = self.members()?.into_iter();
+        let pairs = members.map(|(key, value)| value.scalar().map(|value| (key.to_owned(), value)));
+        all(pairs).map(BTreeMap::from_iter)
     }
 
     /// The fields of an object that may have these and no others. Unknown ones are faults; the known are still read.
@@ -228,6 +227,12 @@ impl<'a> Node<'a> {
         }
         Some(members.into_iter().collect())
     }
+}
+
+/// All of them, or `None` when one is at fault; unlike `collect` it goes on after the first, so that every fault is noted.
+pub(super) fn all<T>(read: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> = read.collect();
+    read.into_iter().collect()
 }
 
 /// A value as the giver would recognise it, cut short.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::suggest;
 use super::raw::stage_json;
-use super::reader::Node;
+use super::reader::{Node, all};
 use crate::pace::{Arrivals, Budget, Plan, Staffing, Stage, StageError, format_duration};
 
 /// One checked scenario.
@@ -383,9 +383,7 @@ pub(super) fn stages(node: &Node, most: u64) -> Option<Vec<Stage>> {
             .zip(target)
             .map(|(duration, target)| Stage { duration, target })
     });
-    // Read all before giving up, so that every stage's faults are noted.
-    let stages: Vec<Option<Stage>> = read.collect();
-    stages.into_iter().collect()
+    all(read)
 }
 
 impl Scenario {
