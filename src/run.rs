@@ -4,6 +4,7 @@
 //! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, summary, a last scrape, target.
 
 mod collect;
+mod display;
 mod finish;
 mod load;
 mod network;
@@ -47,7 +48,7 @@ pub async fn run(mut order: Order) -> Result<Ending, RunError> {
 async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded)?;
-    let observer = Observer::open(&run).await?;
+    let observer = Observer::open(&run, target.child()).await?;
     let (page, probe) = (observer.page.clone(), target.probe(run.epoch));
     let (batches, inbox) = engine::batches(run.workers);
     let _signals = signals::listen(run.control.clone());
@@ -142,7 +143,7 @@ impl Run {
     ) -> Ending {
         let state = |state| page.into_iter().for_each(|page| page.set_state(state));
         let mut set_up = Ok(());
-        if handle.ready().await {
+        if self.initialise(&mut handle).await {
             self.begun.now(&self.epoch);
             state(RunState::Setup);
             set_up = self.set_up(batches).await;
@@ -172,6 +173,30 @@ impl Run {
         match (reason.map(Ending::from), torn_down) {
             (Some(ending), _) | (None, Err(ending)) => ending,
             (None, Ok(())) => Ending::Passed,
+        }
+    }
+
+    /// Waits until all virtual users are initialised, and shows how far they are.
+    async fn initialise(&self, handle: &mut Handle) -> bool {
+        let live = handle.live();
+        let show = || {
+            let (mut done, mut total) = (0, 0);
+            for (_, progress) in live.scenarios() {
+                (done, total) = (
+                    done + progress.hired.min(progress.planned),
+                    total + progress.planned,
+                );
+            }
+            self.order.progress.init(done, total);
+        };
+        loop {
+            tokio::select! {
+                ready = handle.ready() => {
+                    show();
+                    return ready;
+                }
+                () = tokio::time::sleep(LOOK) => show(),
+            }
         }
     }
 
@@ -258,6 +283,9 @@ impl Run {
 
 /// The load starts this long after the last worker has said that it is ready, so that all begin together.
 const START_IN: Duration = Duration::from_millis(10);
+
+/// How often the initialisation of virtual users is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Returns when `function` has to give up: `setup` at any stop, `teardown` only when all is to end now.
 async fn stopped(control: &Control, function: &str) {

@@ -13,6 +13,7 @@ use super::shared::{ResultArgs, execute};
 use crate::config::{RawOptions, Tier};
 use crate::engine::UrlPlan;
 use crate::net::Target;
+use crate::output::Progress;
 use crate::pace::parse_duration;
 use crate::run::{Order, Subject};
 
@@ -97,13 +98,14 @@ pub struct HitArgs {
 impl HitArgs {
     /// Runs it.
     pub fn execute(&self) -> ExitCode {
-        log::start(&self.results.log);
-        execute(self.order())
+        let progress = log::start(&self.results.log);
+        execute(self.order(progress))
     }
 
-    fn order(&self) -> Result<Order, String> {
+    fn order(&self, progress: Progress) -> Result<Order, String> {
         let plan = self.plan()?;
-        self.results.order(Subject::Url(plan), &self.url, self.options()?)
+        self.results
+            .order(Subject::Url(plan), &self.url, self.options()?, progress)
     }
 
     fn plan(&self) -> Result<UrlPlan, String> {

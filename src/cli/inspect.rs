@@ -7,6 +7,7 @@ use super::log;
 use super::options::OptionArgs;
 use super::run::variables;
 use super::shared::{ResultArgs, runtime};
+use crate::output::Progress;
 use crate::run::{self, Order, Subject};
 use crate::script::Entry;
 
@@ -29,8 +30,8 @@ pub struct InspectArgs {
 impl InspectArgs {
     /// Prints them.
     pub fn execute(&self) -> ExitCode {
-        log::start(&self.results.log);
-        let order = match self.order() {
+        let progress = log::start(&self.results.log);
+        let order = match self.order(progress) {
             Ok(order) => order,
             Err(message) => return fail(&message, ExitCode::Config),
         };
@@ -47,9 +48,11 @@ impl InspectArgs {
         }
     }
 
-    fn order(&self) -> Result<Order, String> {
+    fn order(&self, progress: Progress) -> Result<Order, String> {
         let subject = Subject::Script(Entry::find(&self.script)?);
-        let mut order = self.results.order(subject, &self.script, self.options.raw())?;
+        let mut order = self
+            .results
+            .order(subject, &self.script, self.options.raw(), progress)?;
         order.env = variables(&self.env)?;
         Ok(order)
     }

@@ -10,6 +10,8 @@ use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::output::{Mode, Progress};
+
 /// How much is said, and how.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Messages")]
@@ -34,19 +36,21 @@ pub fn colour(is_terminal: bool) -> bool {
     is_terminal && !off
 }
 
-/// Lets messages through from here on.
-pub fn start(args: &LogArgs) {
+/// Lets messages through from here on, past the display that shows a run's progress.
+pub fn start(args: &LogArgs) -> Progress {
+    let progress = Progress::new(Mode::new(args.quiet, std::io::stderr().is_terminal()));
     let variable = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let _ = NO_COLOR.set(args.no_color || variable);
     let _ = START.set(Instant::now());
     let level = if args.verbose { Level::DEBUG } else { Level::INFO };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(progress.writer())
         .with_ansi(colour(std::io::stderr().is_terminal()))
         .event_format(Line);
     // A second start keeps the first one's settings.
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
+    progress
 }
 
 /// `WARN[0003] text  source=console`, the dialect's way: the level, the seconds so far, the message.

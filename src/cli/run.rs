@@ -8,6 +8,7 @@ use super::exit::ExitCode;
 use super::log;
 use super::options::OptionArgs;
 use super::shared::{ResultArgs, execute};
+use crate::output::Progress;
 use crate::run::{DemoOrder, Order, Subject};
 use crate::script::Entry;
 
@@ -163,16 +164,18 @@ impl WithoutEffect {
 impl RunArgs {
     /// Runs it.
     pub fn execute(&self) -> ExitCode {
-        log::start(&self.results.log);
+        let progress = log::start(&self.results.log);
         for warning in self.without_effect.warnings() {
             tracing::warn!("{warning}");
         }
-        execute(self.order())
+        execute(self.order(progress))
     }
 
-    fn order(&self) -> Result<Order, String> {
+    fn order(&self, progress: Progress) -> Result<Order, String> {
         let subject = Subject::Script(Entry::find(&self.script)?);
-        let mut order = self.results.order(subject, &self.script, self.options.raw())?;
+        let mut order = self
+            .results
+            .order(subject, &self.script, self.options.raw(), progress)?;
         order.env = variables(&self.env)?;
         if !self.include_system_env_vars {
             order.system_env.clear();

@@ -11,7 +11,7 @@ use clap::Args;
 use super::exit::{ExitCode, fail};
 use super::log::{LogArgs, colour};
 use crate::config::{self, RawOptions, Settings};
-use crate::output::{OutputError, OutputSpec};
+use crate::output::{OutputError, OutputSpec, Progress};
 use crate::pace::parse_duration;
 use crate::report::SummaryMode;
 use crate::run::{self, Linger, Order, Subject, SummaryOrder};
@@ -55,7 +55,13 @@ pub struct ResultArgs {
 
 impl ResultArgs {
     /// Everything of an order that is not about the subject, or what is wrong with it.
-    pub fn order(&self, subject: Subject, name: &str, flags: RawOptions) -> Result<Order, String> {
+    pub fn order(
+        &self,
+        subject: Subject,
+        name: &str,
+        flags: RawOptions,
+        progress: Progress,
+    ) -> Result<Order, String> {
         let variables: Vec<(String, String)> = std::env::vars().collect();
         let environment = Settings::from_env(variables.iter().cloned());
         let path = match (&self.config, environment.get("CONFIG")) {
@@ -114,6 +120,7 @@ impl ResultArgs {
             },
             no_thresholds: self.no_thresholds || settings.get("NO_THRESHOLDS") == Some("true"),
             workers: self.workers,
+            progress,
         })
     }
 }

@@ -9,7 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::Run;
+use super::display::Display;
 use super::order::RunError;
+use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
 use crate::metrics::{Batch, Collector, Epoch, Sample, Snapshot, TagsId, builtin};
 use crate::output::{FileOutput, MetricsServer, RunInfo};
@@ -31,6 +33,9 @@ pub struct Observer {
     epoch: Epoch,
     control: Control,
     begun: Begun,
+    display: Display,
+    /// What the engine does; known once it has been launched.
+    live: Option<Arc<Live>>,
     gauged: bool,
 }
 
@@ -43,6 +48,11 @@ impl Begun {
     pub fn now(&self, epoch: &Epoch) {
         self.0
             .store(epoch.nanos(std::time::Instant::now()), Ordering::Relaxed);
+    }
+
+    /// Whether it has begun.
+    fn has(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
     }
 
     /// The test's own time at `since_epoch`.
@@ -62,7 +72,7 @@ impl Observer {
     ///
     /// # Errors
     /// One of them is not to be had.
-    pub async fn open(run: &Run) -> Result<Observer, RunError> {
+    pub async fn open(run: &Run, demo: Option<&DemoChild>) -> Result<Observer, RunError> {
         let (registry, epoch) = (&run.registry, run.epoch);
         let thresholds = &run.config.thresholds;
         let collector = Collector::new(registry.clone(), epoch, thresholds.clone());
@@ -88,6 +98,7 @@ impl Observer {
             None => None,
         };
         let (control, begun) = (run.control.clone(), run.begun.clone());
+        let display = Display::open(run, page.as_deref(), demo);
         let mut observer = Observer {
             collector,
             files,
@@ -95,6 +106,8 @@ impl Observer {
             epoch,
             control,
             begun,
+            display,
+            live: None,
             gauged: false,
         };
         // Every series exists at zero from the start.
@@ -120,6 +133,7 @@ impl Observer {
         mut probe: Option<LocalProbe>,
     ) -> Observer {
         let zero = Instant::from_std(self.epoch.instant);
+        self.live = Some(live.clone());
         let mut second = 1;
         loop {
             tokio::select! {
@@ -174,7 +188,16 @@ impl Observer {
             self.control.stop_now(Reason::Threshold(text));
         }
         let snapshot = self.collector.close_window(until);
-        self.publish(snapshot);
+        let snapshot = self.publish(snapshot);
+        if self.begun.has() {
+            self.display.show(
+                live,
+                &snapshot.window,
+                snapshot.elapsed,
+                self.control.level(),
+                false,
+            );
+        }
     }
 
     fn gauges(&mut self, until: Duration, live: &Live) {
@@ -209,6 +232,7 @@ impl Observer {
                 if let Some(page) = &self.page {
                     page.publish_host(sample.clone());
                 }
+                self.display.target(&sample);
                 self.collector.host(sample);
             }
             Err(error) => {
@@ -234,6 +258,11 @@ impl Observer {
         }
         self.collector.judge(self.begun.elapsed(until));
         let last = self.collector.finish(until);
-        self.publish(last)
+        let last = self.publish(last);
+        if let Some(live) = &self.live {
+            self.display
+                .show(live, &last.window, last.elapsed, self.control.level(), true);
+        }
+        last
     }
 }

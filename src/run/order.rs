@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
-use crate::output::{BindError, OutputError, OutputSpec};
+use crate::output::{BindError, OutputError, OutputSpec, Progress};
 use crate::report::SummaryMode;
 use crate::script::{Entry, ScriptError};
 
@@ -79,6 +79,8 @@ pub struct Order {
     pub summary: SummaryOrder,
     /// `--no-thresholds`.
     pub no_thresholds: bool,
+    /// Shows how far the run is.
+    pub progress: Progress,
     /// `--workers`; one per core otherwise.
     pub workers: Option<u16>,
 }

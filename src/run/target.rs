@@ -43,6 +43,11 @@ impl Target {
         }
     }
 
+    /// The child process, if there is one.
+    pub fn child(&self) -> Option<&DemoChild> {
+        self.0.as_ref()
+    }
+
     /// Ends the target.
     pub async fn stop(self) {
         if let Some(child) = self.0

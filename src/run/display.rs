@@ -1,0 +1,91 @@
+//! What the terminal shows of a run: the engine's counters and the last window, as one view.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::config::Config;
+use crate::demo::DemoChild;
+use crate::engine::{Level, Live};
+use crate::metrics::{HostSample, Window};
+use crate::output::{Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, TargetUse};
+
+/// Shows the progress of one run.
+pub struct Display {
+    progress: Progress,
+    config: Config,
+    target: Option<TargetUse>,
+}
+
+impl Display {
+    /// Shows what is going to run.
+    pub fn open(run: &Run, page: Option<&MetricsServer>, demo: Option<&DemoChild>) -> Display {
+        let (progress, config) = (run.order.progress.clone(), run.config.clone());
+        let services = |child: &DemoChild| {
+            let shown: Vec<String> = child
+                .addresses()
+                .iter()
+                .map(|(name, address)| format!("{name} {address}"))
+                .collect();
+            format!("demo, {}", shown.join(", "))
+        };
+        progress.header(&Header {
+            outputs: run.order.outputs.iter().map(ToString::to_string).collect(),
+            metrics: page.map(|page| format!("http://{}/metrics", page.address())),
+            target: demo.map(services),
+            ..Header::new(&run.order.name, &config)
+        });
+        Display {
+            progress,
+            config,
+            target: None,
+        }
+    }
+
+    /// Keeps what the target uses, for the next view.
+    pub fn target(&mut self, sample: &HostSample) {
+        self.target = Some(TargetUse {
+            cpu_cores: sample.processes_cpu_cores(),
+            rss: sample.processes_rss(),
+        });
+    }
+
+    /// Shows the run as it is; `last` leaves that standing.
+    pub fn show(&self, live: &Live, window: &Window, elapsed: Duration, level: Level, last: bool) {
+        let mut view = ProgressView {
+            elapsed,
+            max_duration: self.config.max_duration(),
+            vus: live.vus(),
+            vus_max: live.vus_max(),
+            rps: window.rate(),
+            p95_ms: (window.requests > 0).then_some(window.p95),
+            errors: (window.requests > 0).then(|| window.failure_ratio()),
+            target: self.target,
+            ..ProgressView::default()
+        };
+        for (scenario, progress) in live.scenarios() {
+            let counts = ScenarioCounts {
+                active: progress.active,
+                hired: progress.hired,
+                complete: progress.complete,
+                interrupted: progress.interrupted,
+                finished: progress.finished,
+            };
+            let share = (&self.config.segment, self.config.segment_fraction);
+            view.complete += progress.complete;
+            view.interrupted += progress.interrupted;
+            view.dropped += progress.dropped;
+            view.scenarios.push(ScenarioLine::new(
+                scenario,
+                share,
+                counts,
+                elapsed,
+                level > Level::Run,
+            ));
+        }
+        if last {
+            self.progress.finish(&view);
+        } else {
+            self.progress.update(&view);
+        }
+    }
+}
