@@ -25,6 +25,9 @@ Examples:
   loadgen hit -X POST -H 'Content-Type: application/json' -b '{\"a\":1}' http://127.0.0.1:8080/
   loadgen hit --threshold 'http_req_duration=p(95)<200' http://127.0.0.1:8080/";
 
+/// As many as a scenario may have. What is out of bounds is refused by the name of its flag.
+const MOST_VUS: i64 = 1_000_000;
+
 /// Send the same request again and again, without a script
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
@@ -70,19 +73,19 @@ pub struct HitArgs {
     expect_status: String,
 
     /// Number of virtual users
-    #[arg(short = 'u', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Load")]
+    #[arg(short = 'u', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=MOST_VUS), help_heading = "Load")]
     vus: u32,
     /// Requests per second, whatever the answers take: virtual users are added up to --max-vus
-    #[arg(short, long, value_name = "N", conflicts_with = "requests", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Load")]
+    #[arg(short, long, value_name = "N", conflicts_with = "requests", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000), help_heading = "Load")]
     rate: Option<u32>,
     /// With --rate: virtual users at the most [default: ten times --vus]
-    #[arg(long, value_name = "N", requires = "rate", help_heading = "Load")]
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..=MOST_VUS), help_heading = "Load")]
     max_vus: Option<u32>,
     /// How long the load lasts [default: 10s]
-    #[arg(short, long, value_name = "DURATION", help_heading = "Load")]
+    #[arg(short, long, value_name = "DURATION", value_parser = load_duration, help_heading = "Load")]
     duration: Option<String>,
     /// Requests in total
-    #[arg(short = 'n', long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u64).range(1..=1 << 53), help_heading = "Load")]
     requests: Option<u64>,
     /// A threshold, as METRIC=CONDITION (repeatable)
     #[arg(long, value_name = "METRIC=CONDITION", help_heading = "Load")]
@@ -141,7 +144,7 @@ impl HitArgs {
                 "rate": rate,
                 "duration": duration.unwrap_or("10s"),
                 "preAllocatedVUs": self.vus,
-                "maxVUs": self.max_vus.unwrap_or(self.vus.saturating_mul(10)).max(self.vus),
+                "maxVUs": self.max_vus.unwrap_or(self.vus * 10).clamp(self.vus, MOST_VUS as u32),
             }),
             (None, Some(requests)) => json!({
                 "executor": "shared-iterations",
@@ -183,6 +186,15 @@ impl HitArgs {
             set("thresholds", thresholds.into());
         }
         Ok(raw)
+    }
+}
+
+/// What the dialect takes for a scenario's duration, as typed.
+fn load_duration(text: &str) -> Result<String, String> {
+    match parse_duration(text) {
+        Ok(duration) if duration < Duration::from_secs(1) => Err("it must be at least 1s".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

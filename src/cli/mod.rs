@@ -1,5 +1,7 @@
 //! Arguments as typed, one file per subcommand, and exit codes. No logic.
 
+#![allow(clippy::doc_markdown)] // The doc comment of an argument is its help text.
+
 pub mod completions;
 pub mod exit;
 pub mod hit;

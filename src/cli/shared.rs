@@ -187,7 +187,7 @@ fn tell(ending: &run::Ending) {
         Ending::TeardownTimeout => tracing::error!("teardown() did not end in time"),
         Ending::Api => tracing::error!("the test was stopped over the REST API"),
         Ending::Exception(message) => {
-            tracing::error!("the script ended the test with an exception: {message}")
+            tracing::error!("the script ended the test with an exception: {message}");
         }
         Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
