@@ -1,0 +1,57 @@
+# Sourced by the benchmarks next to it. Needs nothing but bash; peak memory is known where there is a /proc.
+
+# measure NAME COMMAND…: runs COMMAND and sets
+#   cpu_us   user and system time of the whole process, in microseconds
+#   peak_kib the largest resident set that was seen in tenths of a second, in KiB; 0 if there is no /proc
+# What it printed is in $work/NAME.out and $work/NAME.err. Fails as the command fails.
+measure() {
+    local name=$1 pid watcher status=0
+    shift
+    rm -f "$work/$name.pid"
+    : >"$work/$name.peak"
+    watch_memory "$name" &
+    watcher=$!
+    # The time of the subshell's children is that of the command alone: `sh` becomes it. The watcher is not one of them.
+    (
+        TIMEFORMAT='%3U %3S'
+        time sh -c 'echo $$ >"$0"; exec "$@"' "$work/$name.pid" "$@" >"$work/$name.out" 2>"$work/$name.err"
+    ) 2>"$work/$name.cpu" || status=$?
+    wait "$watcher" || true
+    if ((status)); then
+        echo "$name ended with status $status:" >&2
+        tail -n 5 "$work/$name.err" "$work/$name.out" >&2
+        return "$status"
+    fi
+    cpu_us=$(awk 'END { printf "%d", ($1 + $2) * 1000000 }' "$work/$name.cpu")
+    peak_kib=$(sort -n "$work/$name.peak" | tail -n 1)
+    peak_kib=${peak_kib:-0}
+}
+
+# Notes the peak resident set of the process whose number appears in $work/NAME.pid, until it has ended.
+watch_memory() {
+    local name=$1 pid
+    until [[ -s $work/$name.pid ]]; do sleep 0.02; done
+    read -r pid <"$work/$name.pid"
+    while kill -0 "$pid" 2>/dev/null; do
+        awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status" >>"$work/$name.peak" 2>/dev/null || true
+        sleep 0.1
+    done
+}
+
+# The program under measurement: $LOADGEN, or a release build of this tree.
+find_loadgen() {
+    if [[ -n ${LOADGEN:-} ]]; then
+        loadgen=$LOADGEN
+    else
+        cargo build --release --locked
+        loadgen=${CARGO_TARGET_DIR:-target}/release/loadgen
+    fi
+    "$loadgen" --version >/dev/null
+}
+
+# The machine, in one line.
+machine() {
+    local model=unknown
+    [[ -r /proc/cpuinfo ]] && model=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
+    echo "$(uname -sm), $(getconf _NPROCESSORS_ONLN) cores, $model"
+}

@@ -1,0 +1,39 @@
+# What there is to do in this repository. `just` alone lists it.
+
+default:
+    @just --list --unsorted
+
+# Build the program: target/release/loadgen
+build:
+    cargo build --release --locked
+
+# Run all tests, with cargo-nextest where it is installed
+test *ARGS:
+    @if cargo nextest --version >/dev/null 2>&1; then cargo nextest run {{ ARGS }}; else cargo test {{ ARGS }}; fi
+    @if cargo nextest --version >/dev/null 2>&1; then cargo test --doc; fi
+
+# Formatting, and clippy without a single warning
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Licences, duplicate crates, sources, known vulnerabilities
+deny:
+    @command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+    cargo deny check advisories bans licenses sources
+
+# Micro-benchmarks: CPU and allocations per request
+bench *ARGS:
+    cargo bench {{ ARGS }}
+
+# Client CPU per request and peak memory, next to oha and wrk (ROUNDS, DURATION, CONNECTIONS)
+bench-peers:
+    benches/peers.sh
+
+# Peak memory and start-up time of 1000 and 5000 virtual users
+bench-memory:
+    benches/memory.sh
+
+# What the continuous integration runs
+ci:
+    .ci/run
