@@ -87,6 +87,7 @@ impl Client {
     /// written or its method is safe to repeat: GET, HEAD, OPTIONS, TRACE, or any with an Idempotency-Key header.
     /// This is the rule of Go's transport.
     pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Hop<'_>)) -> Response {
+        let _airborne = self.shared.flight.begin();
         let mut started = Instant::now();
         let deadline = started
             .checked_add(request.timeout)

@@ -15,6 +15,7 @@ mod decode;
 mod dns;
 mod error;
 mod exchange;
+mod flight;
 mod headers;
 mod options;
 mod pool;

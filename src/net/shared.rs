@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use super::dns::Resolver;
 use super::error::NetError;
+use super::flight::Flight;
 use super::options::{NetOptions, SetupError};
 use super::tls::{Tls, TlsPlan};
 
@@ -20,6 +21,7 @@ pub struct Shared {
     tls_plan: TlsPlan,
     tls: OnceLock<Result<Tls, NetError>>,
     next_local: AtomicUsize,
+    pub(super) flight: Flight,
 }
 
 impl Shared {
@@ -44,6 +46,7 @@ impl Shared {
             user_agent,
             tls: OnceLock::new(),
             next_local: AtomicUsize::new(0),
+            flight: Flight::default(),
             options,
         });
         if shared.options.tls_verify {
@@ -59,6 +62,11 @@ impl Shared {
     /// The options it was made from.
     pub fn options(&self) -> &NetOptions {
         &self.options
+    }
+
+    /// Requests under way now, of all clients.
+    pub fn in_flight(&self) -> u32 {
+        self.flight.count()
     }
 
     pub(super) fn tls(&self) -> Result<&Tls, NetError> {

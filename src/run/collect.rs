@@ -14,6 +14,7 @@ use super::order::RunError;
 use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
 use crate::metrics::{Batch, Collector, Epoch, Sample, Snapshot, TagsId, builtin};
+use crate::net::Shared;
 use crate::output::{FileOutput, MetricsServer, RunInfo};
 use crate::remote::{LocalProbe, Probe};
 
@@ -33,6 +34,7 @@ pub struct Observer {
     epoch: Epoch,
     control: Control,
     begun: Begun,
+    net: Arc<Shared>,
     display: Display,
     /// What the engine does; known once it has been launched.
     live: Option<Arc<Live>>,
@@ -106,6 +108,7 @@ impl Observer {
             epoch,
             control,
             begun,
+            net: run.net.clone(),
             display,
             live: None,
             gauged: false,
@@ -212,6 +215,7 @@ impl Observer {
         let samples = vec![
             gauge(builtin::VUS, live.vus()),
             gauge(builtin::VUS_MAX, live.vus_max()),
+            gauge(builtin::HTTP_REQS_IN_FLIGHT, self.net.in_flight()),
         ];
         self.absorb(Batch {
             worker: OWN,
