@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use rquickjs::{
     ArrayBuffer, Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
     function::{Opt, Rest},
-    object::Property,
+    object::{Accessor, Property},
 };
 
 use super::host::{Host, Phase};
@@ -16,12 +16,16 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
     globals.set("__VU", host.vu as f64)?;
     globals.set("__ITER", 0)?;
     globals.set("global", globals.clone())?;
-    let variables = Object::new(ctx.clone())?;
-    for (name, value) in host.workshop.program.env().iter().chain(env) {
-        variables.set(name.as_str(), value.as_str())?;
-    }
-    globals.set("__ENV", variables)?;
-    globals.set("console", console(ctx)?)?;
+    let me = host.clone();
+    let extra = env.clone();
+    lazy(&globals, "__ENV", move |ctx| {
+        let variables = Object::new(ctx.clone())?;
+        for (name, value) in me.workshop.program.env().iter().chain(&extra) {
+            variables.set(name.as_str(), value.as_str())?;
+        }
+        Ok(variables)
+    })?;
+    lazy(&globals, "console", console)?;
     globals.set("open", Function::new(ctx.clone(), open)?)?;
     for (name, repeat) in [("setTimeout", false), ("setInterval", true)] {
         let set = move |ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<f64>, rest: Rest<Value<'js>>| {
@@ -37,6 +41,27 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
         globals.set(name, Function::new(ctx.clone(), clear)?.with_name(name)?)?;
     }
     Ok(())
+}
+
+/// A global that is made when it is first read: what a script does not use costs a virtual user next to nothing.
+fn lazy<'js, F>(globals: &Object<'js>, name: &'static str, make: F) -> Result<()>
+where
+    F: Fn(&Ctx<'js>) -> Result<Object<'js>> + 'js,
+{
+    let read = move |ctx: Ctx<'js>| -> Result<Object<'js>> {
+        let value = make(&ctx)?;
+        let property = Property::from(value.clone())
+            .writable()
+            .enumerable()
+            .configurable();
+        ctx.globals().prop(name, property)?;
+        Ok(value)
+    };
+    let replace = move |ctx: Ctx<'js>, value: Value<'js>| -> Result<()> {
+        ctx.globals()
+            .prop(name, Property::from(value).writable().enumerable().configurable())
+    };
+    globals.prop(name, Accessor::new(read, replace).enumerable().configurable())
 }
 
 fn set_timer<'js>(
