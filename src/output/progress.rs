@@ -1,8 +1,8 @@
 //! The terminal while a test runs: bars where somebody looks, a few plain lines where a file does.
 //!
 //! [`render`] turns plain data ([`view`]) into text; here is only where and how often it is shown. All of it goes to
-//! standard error, so that standard output stays the summary's and the script's. Log lines must go through
-//! [`Progress::writer`], or they would tear the bars.
+//! standard error, so that standard output stays the summary's and the script's. Log lines must go through a
+//! [`LogWriter`], or they would tear the bars.
 
 mod render;
 mod view;
@@ -47,13 +47,22 @@ impl Mode {
 
 /// The progress display of one run. Clones show the same.
 ///
-/// Locks are taken in this order and never in another: the state, the bars' own, the sink.
+/// Locks are taken in this order and never in another: the state, the terminal's bars, the bars' own, the sink.
 #[derive(Clone)]
 pub struct Progress {
     mode: Mode,
     state: Arc<Mutex<State>>,
     /// Draws nothing but in [`Mode::Bars`].
     bars: MultiProgress,
+    terminal: Terminal,
+}
+
+/// Where text goes, and the bars that stand below it.
+#[derive(Clone)]
+struct Terminal {
+    /// The bars while they are redrawn. Left standing at the end they are text like any other: indicatif would wipe
+    /// as many lines again, whatever was written since.
+    bars: Arc<Mutex<Option<MultiProgress>>>,
     sink: Sink,
 }
 
@@ -100,10 +109,11 @@ impl Progress {
             Mode::Bars => ProgressDrawTarget::stderr(),
             Mode::Plain | Mode::Quiet => ProgressDrawTarget::hidden(),
         };
-        Progress::on(mode, Sink(Arc::new(Mutex::new(io::stderr()))), target)
+        let sink = Sink(Arc::new(Mutex::new(io::stderr())));
+        Progress::on(mode, Terminal::new(sink), target)
     }
 
-    fn on(mode: Mode, sink: Sink, target: ProgressDrawTarget) -> Progress {
+    fn on(mode: Mode, terminal: Terminal, target: ProgressDrawTarget) -> Progress {
         Progress {
             mode,
             state: Arc::new(Mutex::new(State {
@@ -113,14 +123,14 @@ impl Progress {
                 drawn: None,
             })),
             bars: MultiProgress::with_draw_target(target),
-            sink,
+            terminal,
         }
     }
 
     /// Shows what is going to run.
     pub fn header(&self, header: &Header) {
         if self.mode != Mode::Quiet {
-            self.suspend(|| self.sink.show(&render::header(header)));
+            self.suspend(|| self.terminal.sink.show(&render::header(header)));
         }
     }
 
@@ -131,6 +141,7 @@ impl Progress {
             Mode::Quiet => {}
             Mode::Bars if total == 0 || done >= total => state.end_init(&self.bars),
             Mode::Bars => {
+                self.terminal.raise(&self.bars);
                 let bar = state.init.bar.get_or_insert_with(|| {
                     let bar = self.bars.add(bar());
                     bar.set_prefix("Init     ");
@@ -143,7 +154,7 @@ impl Progress {
                 let last = *state.init.shown.get_or_insert_with(Instant::now);
                 if last.elapsed() >= PLAIN_EVERY {
                     state.init.shown = Some(Instant::now());
-                    self.sink.show(&(render::init(done, total) + "\n"));
+                    self.terminal.sink.show(&(render::init(done, total) + "\n"));
                 }
             }
         }
@@ -155,6 +166,7 @@ impl Progress {
         match self.mode {
             Mode::Quiet => {}
             Mode::Bars => {
+                self.terminal.raise(&self.bars);
                 state.end_init(&self.bars);
                 state.keep(view);
                 state.draw(view, &self.bars);
@@ -165,7 +177,7 @@ impl Progress {
                     let every = PLAIN_EVERY.as_nanos();
                     let periods = view.elapsed.as_nanos() / every + 1;
                     state.next = PLAIN_EVERY.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX));
-                    self.sink.show(&state.plain(view));
+                    self.terminal.sink.show(&state.plain(view));
                 }
             }
         }
@@ -177,6 +189,7 @@ impl Progress {
         match self.mode {
             Mode::Quiet => {}
             Mode::Bars => {
+                self.terminal.raise(&self.bars);
                 state.end_init(&self.bars);
                 state.keep(view);
                 state.draw(view, &self.bars);
@@ -185,30 +198,59 @@ impl Progress {
                         bar.abandon();
                     }
                 }
+                self.terminal.lower();
             }
             Mode::Plain => {
                 state.keep(view);
-                self.sink.show(&state.plain(view));
+                self.terminal.sink.show(&state.plain(view));
             }
         }
     }
 
     /// Takes the bars off the terminal while `write` writes to it. `write` must not use the display itself.
     pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
-        match self.mode {
-            Mode::Bars => self.bars.suspend(write),
-            Mode::Plain | Mode::Quiet => write(),
-        }
+        self.terminal.suspend(write)
     }
 
-    /// Standard error for log lines, between which the bars are redrawn. For `tracing_subscriber`'s `with_writer`.
+    /// Where log lines go, from before the first bar to after the last.
     pub fn writer(&self) -> LogWriter {
-        LogWriter(self.clone())
+        LogWriter(self.terminal.clone())
     }
 
     /// A display that panicked in one thread is still a display.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Terminal {
+    fn new(sink: Sink) -> Terminal {
+        Terminal {
+            bars: Arc::default(),
+            sink,
+        }
+    }
+
+    fn bars(&self) -> MutexGuard<'_, Option<MultiProgress>> {
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on there are bars to take off before anything is written.
+    fn raise(&self, bars: &MultiProgress) {
+        self.bars().get_or_insert_with(|| bars.clone());
+    }
+
+    /// The bars, if any, are left standing as text.
+    fn lower(&self) {
+        *self.bars() = None;
+    }
+
+    /// The lock is held while `write` runs: no bars come up in the middle of it.
+    fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
+        match &*self.bars() {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
     }
 }
 
@@ -297,9 +339,16 @@ fn styled(template: &str) -> ProgressBar {
         .with_style(style.progress_chars("=>-"))
 }
 
-/// Standard error that gets along with the bars. Each write is one whole log line.
-#[derive(Debug, Clone)]
-pub struct LogWriter(Progress);
+/// Standard error that gets along with the bars, if there are any: lines go above them. Each write is one whole log
+/// line. For `tracing_subscriber`'s `with_writer`.
+#[derive(Clone)]
+pub struct LogWriter(Terminal);
+
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LogWriter").finish_non_exhaustive()
+    }
+}
 
 impl Write for LogWriter {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {

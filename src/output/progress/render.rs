@@ -54,9 +54,10 @@ pub fn status(view: &ProgressView) -> String {
     )
 }
 
-/// `  rps 812.4  p95 2.93ms  errors 0.00%  dropped 3  target 0.87 cores 24 MB`
+/// `  8158 req/s  p95 3.86 ms  errors 0.00%  dropped 3  target 1.18 cores 17 MB`
 pub fn figures(view: &ProgressView) -> String {
-    let mut text = format!("  rps {:.1}", view.rps);
+    let decimals = usize::from(view.rps < 99.95);
+    let mut text = format!("  {:.decimals$} req/s", view.rps);
     match view.p95_ms {
         Some(ms) => drop(write!(text, "  p95 {}", milliseconds(ms))),
         None => text.push_str("  p95 -"),
@@ -189,14 +190,14 @@ fn whole_tenths(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from((time.as_millis() + 50) / 100 * 100).unwrap_or(u64::MAX))
 }
 
-/// A latency with two decimals in the unit that fits: `611.51µs`, `2.93ms`, `1.20s`.
+/// A latency with two decimals in the unit that fits: `612 µs`, `2.93 ms`, `1.20 s`.
 fn milliseconds(ms: f64) -> String {
     if ms < 0.999_5 {
-        format!("{:.0}µs", ms * 1e3)
+        format!("{:.0} µs", ms * 1e3)
     } else if ms < 999.995 {
-        format!("{ms:.2}ms")
+        format!("{ms:.2} ms")
     } else {
-        format!("{:.2}s", ms / 1e3)
+        format!("{:.2} s", ms / 1e3)
     }
 }
 

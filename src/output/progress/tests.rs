@@ -1,4 +1,4 @@
-//! The display as it is read: golden texts, and a terminal that remembers what was drawn on it.
+//! The display as it is read: golden texts of what lines say, and when they come.
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,11 @@ impl Memory {
     }
 
     fn display(&self, mode: Mode, target: ProgressDrawTarget) -> Progress {
-        Progress::on(mode, Sink(Arc::new(Mutex::new(self.clone()))), target)
+        Progress::on(
+            mode,
+            Terminal::new(Sink(Arc::new(Mutex::new(self.clone())))),
+            target,
+        )
     }
 }
 
@@ -256,7 +260,7 @@ fn the_status_line_keeps_its_width() {
 #[test]
 fn figures_say_what_is_known() {
     let mut view = ProgressView::default();
-    assert_eq!(render::figures(&view), "  rps 0.0  p95 -  errors -");
+    assert_eq!(render::figures(&view), "  0.0 req/s  p95 -  errors -");
     view.rps = 812.44;
     view.p95_ms = Some(2.934);
     view.errors = Some(0.012_34);
@@ -267,12 +271,12 @@ fn figures_say_what_is_known() {
     });
     assert_eq!(
         render::figures(&view),
-        "  rps 812.4  p95 2.93ms  errors 1.23%  dropped 3  target 0.87 cores 24 MB"
+        "  812 req/s  p95 2.93 ms  errors 1.23%  dropped 3  target 0.87 cores 24 MB"
     );
     for (p95, errors, rss, expected) in [
-        (0.611_51, 1e-6, 640_000, "p95 612µs  errors <0.01%"),
-        (999.999, 1.0, 2_340_000_000, "p95 1.00s  errors 100.00%"),
-        (0.999_7, 0.0, 0, "p95 1.00ms  errors 0.00%"),
+        (0.611_51, 1e-6, 640_000, "p95 612 µs  errors <0.01%"),
+        (999.999, 1.0, 2_340_000_000, "p95 1.00 s  errors 100.00%"),
+        (0.999_7, 0.0, 0, "p95 1.00 ms  errors 0.00%"),
     ] {
         (view.p95_ms, view.errors, view.dropped) = (Some(p95), Some(errors), 0);
         view.target = Some(TargetUse { cpu_cores: 0.0, rss });
@@ -300,11 +304,11 @@ fn plain_lines_come_seldom_and_a_finished_scenario_keeps_its_clock() {
         memory.text(),
         "running (01.0s), 2/2 VUs, 8 complete and 0 interrupted iterations
 default   [  50% ] 2 VUs  1.0s/2s
-  rps 8.0  p95 2.93ms  errors 0.00%
+  8.0 req/s  p95 2.93 ms  errors 0.00%
 
 running (02.9s), 0/2 VUs, 18 complete and 0 interrupted iterations
 default ✓ [ 100% ] 2 VUs  2.0s/2s
-  rps 18.0  p95 2.93ms  errors 0.00%
+  18.0 req/s  p95 2.93 ms  errors 0.00%
 
 "
     );
@@ -349,141 +353,4 @@ fn quiet_shows_log_lines_only() {
     assert_eq!(memory.text(), "WARN[0001] something\n");
 }
 
-/// A terminal that wraps after so many columns: what is on it, line by line.
-#[derive(Clone, Debug, Default)]
-struct Screen(Arc<Mutex<(Vec<String>, usize)>>);
-
-const COLUMNS: usize = 90;
-
-impl Screen {
-    fn lines(&self) -> Vec<String> {
-        let screen = self.0.lock().unwrap();
-        let lines = screen.0.iter().map(|line| line.trim_end().to_owned());
-        lines.filter(|line| !line.is_empty()).collect()
-    }
-
-    fn at_cursor(&self, change: impl FnOnce(&mut String)) {
-        let mut screen = self.0.lock().unwrap();
-        let row = screen.1;
-        if screen.0.len() <= row {
-            screen.0.resize(row + 1, String::new());
-        }
-        change(&mut screen.0[row]);
-    }
-
-    /// A full line wraps when something follows it.
-    fn put(&self, text: &str) {
-        for letter in text.chars() {
-            let mut full = false;
-            self.at_cursor(|line| full = line.chars().count() == COLUMNS);
-            if full {
-                self.down(1);
-            }
-            self.at_cursor(|line| line.push(letter));
-        }
-    }
-
-    fn down(&self, rows: usize) {
-        self.0.lock().unwrap().1 += rows;
-    }
-}
-
-impl indicatif::TermLike for Screen {
-    fn width(&self) -> u16 {
-        COLUMNS as u16
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.0.lock().unwrap().1 -= n;
-        Ok(())
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.down(n);
-        Ok(())
-    }
-
-    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.put(text);
-        self.down(1);
-        Ok(())
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.put(text);
-        Ok(())
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.at_cursor(String::clear);
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn bars_are_redrawn_in_place_and_left_standing() {
-    let (memory, screen) = (Memory::default(), Screen::default());
-    let target = || ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
-    let progress = memory.display(Mode::Bars, target());
-    let settle = || std::thread::sleep(ms(20));
-    progress.init(1, 2);
-    assert_eq!(
-        screen.lines(),
-        ["Init      [================>---------------] 1/2 VUs initialized"]
-    );
-    progress.init(2, 2);
-    settle();
-    progress.update(&view(1_000, 2, 8, false));
-    settle();
-    progress.update(&view(1_500, 2, 12, false));
-    writeln!(progress.writer(), "WARN[0001] something").unwrap();
-    assert_eq!(memory.text(), "WARN[0001] something\n");
-    assert_eq!(
-        screen.lines(),
-        [
-            "running (01.5s), 2/2 VUs, 12 complete and 0 interrupted iterations",
-            "default   [========================>-------] 2 VUs  1.5s/2s",
-            "  rps 12.0  p95 2.93ms  errors 0.00%",
-        ]
-    );
-    progress.finish(&view(2_100, 0, 18, true));
-    assert_eq!(
-        screen.lines(),
-        [
-            "running (02.1s), 0/2 VUs, 18 complete and 0 interrupted iterations",
-            "default ✓ [================================] 2 VUs  2s",
-            "  rps 18.0  p95 2.93ms  errors 0.00%",
-        ]
-    );
-}
-
-/// Log lines come from every worker's thread while the conductor draws: neither may wait for the other for ever.
-#[test]
-fn log_lines_and_bars_do_not_lock_each_other_out() {
-    let (memory, screen) = (Memory::default(), Screen::default());
-    let progress = memory.display(
-        Mode::Bars,
-        ProgressDrawTarget::term_like_with_hz(Box::new(screen), 255),
-    );
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| (0..200).for_each(|i| writeln!(progress.writer(), "{i}").unwrap()));
-        }
-        for i in 0..200 {
-            progress.update(&view(i * 10, 2, i, false));
-        }
-    });
-    assert_eq!(memory.text().lines().count(), 400);
-}
+mod screen;
