@@ -25,7 +25,7 @@ pub use order::{DemoOrder, Ending, Linger, Order, RunError, Subject, SummaryOrde
 
 use self::collect::{Begun, Observer};
 use self::target::Target;
-use crate::config::Config;
+use crate::config::{Config, HttpDebug};
 use crate::engine::{
     self, AbortKind, Complaints, Control, EngineError, Handle, Level, Reason, ScriptStaff, Spec, UrlStaff,
 };
@@ -81,7 +81,7 @@ struct Run {
 impl Run {
     fn prepare(order: Order, loaded: Loaded) -> Result<Run, RunError> {
         let config = loaded.config.clone();
-        for warning in &config.warnings {
+        for warning in config.warnings.iter().chain(&without_effect(&config)) {
             tracing::warn!("{warning}");
         }
         Ok(Run {
@@ -279,6 +279,28 @@ impl Run {
             Err(error) => Err(Ending::Panic(error.to_string())),
         }
     }
+}
+
+/// Options of the dialect that are understood and have nothing here to act on yet.
+fn without_effect(config: &Config) -> Vec<String> {
+    [
+        (
+            config.paused,
+            "paused has no effect: a paused test needs the REST API to go on, which is not there yet",
+        ),
+        (
+            config.http.debug != HttpDebug::Off,
+            "httpDebug has no effect: requests are not logged yet",
+        ),
+        (
+            config.console_output.is_some(),
+            "consoleOutput has no effect: console messages go to standard error",
+        ),
+    ]
+    .into_iter()
+    .filter(|(given, _)| *given)
+    .map(|(_, text)| text.to_owned())
+    .collect()
 }
 
 /// The load starts this long after the last worker has said that it is ready, so that all begin together.

@@ -118,7 +118,7 @@ impl ResultArgs {
                 export,
                 color: colour(std::io::stdout().is_terminal()),
             },
-            no_thresholds: self.no_thresholds || settings.get("NO_THRESHOLDS") == Some("true"),
+            no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
             workers: self.workers,
             progress,
         })
