@@ -248,6 +248,14 @@ fn null_fields_are_not_given() {
         ["options.scenarios.s.duration (script): is required; say how long it runs, as in duration: '30s'"]
     );
     assert!(checked(&json!({ "scenarios": { "a": null }, "duration": "1s" })).is_err());
+    assert_eq!(
+        checked(&json!({ "scenarios": { "a": null, "b": null } })).unwrap_err(),
+        [
+            "options.scenarios (script): has only scenarios that are null; describe one, or leave scenarios out"
+        ]
+    );
+    let one = json!({ "a": null, "b": { "executor": "constant-vus", "duration": "1s" } });
+    assert_eq!(checked(&json!({ "scenarios": one })).unwrap().scenarios.len(), 1);
 }
 
 #[test]

@@ -69,7 +69,17 @@ pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<St
 }
 
 fn from_scenarios(given: &Given, faults: &Faults) -> Vec<Scenario> {
-    let members = Node::root(given, faults).members().unwrap_or_default();
+    let node = Node::root(given, faults);
+    let Some(members) = node.members() else {
+        return Vec::new();
+    };
+    if members.is_empty() {
+        // Not the same as `{}`: something was meant to run.
+        node.fault(
+            "has only scenarios that are null",
+            "describe one, or leave scenarios out",
+        );
+    }
     members
         .iter()
         .filter_map(|(name, node)| scenario::read(name, node))
