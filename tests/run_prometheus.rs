@@ -1,0 +1,135 @@
+//! A real Prometheus reads a short run, and ends with exactly the summary's count.
+
+mod run_support;
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use run_support::{Running, Scripted, Server, eventually, free_port, get};
+
+struct Prometheus(Child);
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn installed(program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    if !found {
+        eprintln!("{program} is not installed: this test needs it (Debian: apt-get install prometheus)");
+    }
+    found
+}
+
+#[test]
+fn a_run_of_six_seconds_is_counted_exactly() {
+    assert!(installed("prometheus"), "apt-get install prometheus");
+    let server = Server::start();
+    let script = Scripted::new(&format!(
+        "import http from 'k6/http';
+        import {{ sleep }} from 'k6';
+        export const options = {{ vus: 4, duration: '6s' }};
+        export default function () {{ http.get('{}'); sleep(0.02); }}",
+        server.url("/")
+    ));
+    let (target, own) = (free_port(), free_port());
+    let config = script.file("prometheus.yml");
+    let text = format!(
+        "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+         scrape_configs: [{{ job_name: loadgen, static_configs: [{{ targets: ['127.0.0.1:{target}'] }}] }}]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let _prometheus = Prometheus(
+        Command::new("prometheus")
+            .arg(format!("--config.file={config}"))
+            .arg(format!("--storage.tsdb.path={}", script.file("data")))
+            .arg(format!("--web.listen-address=127.0.0.1:{own}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let own = format!("127.0.0.1:{own}");
+    eventually(Duration::from_secs(30), "Prometheus", || {
+        get(&own, "/-/ready").ok().filter(|text| text.contains("Ready"))
+    });
+
+    let address = format!("127.0.0.1:{target}");
+    let export = script.file("export.json");
+    let running = Running::start(&[
+        "run",
+        script.path(),
+        "-q",
+        "--metrics-addr",
+        &address,
+        "--linger=20s",
+        "--summary-export",
+        &export,
+    ]);
+    running
+        .wait()
+        .expect(0)
+        .says(&["waiting up to 20 s for a last scrape"]);
+
+    let export: serde_json::Value = serde_json::from_str(&script.read("export.json")).unwrap();
+    let count = export["metrics"]["http_reqs"]["count"].as_u64().unwrap();
+    assert_eq!(count, server.count());
+    let query = "/api/v1/query?query=sum(last_over_time(loadgen_http_requests_total%5B5m%5D))";
+    let answer = eventually(Duration::from_secs(5), "an answer", || get(&own, query).ok());
+    let answer: serde_json::Value = serde_json::from_str(&body(&answer)).unwrap();
+    let told = answer["data"]["result"][0]["value"][1]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(told, count.to_string(), "{answer}");
+}
+
+/// The JSON of a body that may be sent in chunks.
+fn body(text: &str) -> String {
+    let (from, to) = (text.find('{').unwrap(), text.rfind('}').unwrap());
+    text[from..=to].to_owned()
+}
+
+#[test]
+fn promtool_has_nothing_to_say_about_a_page_during_a_run() {
+    assert!(installed("promtool"), "apt-get install prometheus");
+    let address = format!("127.0.0.1:{}", free_port());
+    let arguments = [
+        "run",
+        "--demo",
+        "store-crud",
+        "-q",
+        "-u",
+        "5",
+        "-d",
+        "4s",
+        "--metrics-addr",
+        &address,
+    ];
+    let running = Running::start(&arguments);
+    let page = eventually(Duration::from_secs(15), "a page with samples", || {
+        let page = get(&address, "/metrics").ok()?;
+        (run_support::sum(&page, "loadgen_http_requests_total", &[]) > 0.0).then_some(page)
+    });
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
+    let checked = promtool.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && said.trim().is_empty(), "{said}");
+    running.wait().expect(0);
+}

@@ -1,0 +1,281 @@
+//! What end-to-end tests share: the program started as a child, and a small HTTP server that misbehaves on demand.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The program with these arguments, without variables that could change what it does.
+pub fn loadgen(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("K6_") || name.starts_with("LOADGEN_") || name.to_lowercase().ends_with("_proxy")
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Ended {
+        let ended = Ended {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        ended
+    }
+}
+
+impl Ended {
+    /// Fails unless the exit code is this one.
+    pub fn expect(self, code: i32) -> Ended {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Fails unless the messages say all of this.
+    pub fn says(self, parts: &[&str]) -> Ended {
+        for part in parts {
+            assert!(
+                self.stderr.contains(part),
+                "`{part}` is not said:\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Ended {
+    loadgen(arguments).output().unwrap().into()
+}
+
+/// A program that is killed when the test is over.
+pub struct Running(pub Option<Child>);
+
+impl Running {
+    pub fn start(arguments: &[&str]) -> Running {
+        Running(Some(loadgen(arguments).spawn().unwrap()))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
+    /// Sends a signal, by its name for `kill`.
+    pub fn signal(&self, name: &str) {
+        let killed = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
+    pub fn wait(mut self) -> Ended {
+        self.0.take().unwrap().wait_with_output().unwrap().into()
+    }
+
+    /// Lines of standard error, until one contains `part`; the rest is read on in the background.
+    pub fn until_said(&mut self, part: &str) -> String {
+        let mut lines = BufReader::new(self.0.as_mut().unwrap().stderr.take().unwrap());
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(
+                lines.read_line(&mut line).unwrap() > 0,
+                "`{part}` was never said:\n{said}"
+            );
+            said.push_str(&line);
+            if line.contains(part) {
+                thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+                return said;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A folder with a script in it.
+pub struct Scripted {
+    pub folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Scripted {
+    pub fn new(text: &str) -> Scripted {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script.js");
+        std::fs::write(&path, text).unwrap();
+        Scripted { folder, path }
+    }
+
+    pub fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+}
+
+/// A server that answers by path: `/status/N` with that status, `/stall` never, `/big/N` with N bytes, else 200.
+pub struct Server {
+    pub address: SocketAddr,
+    pub requests: Arc<AtomicU64>,
+}
+
+impl Server {
+    pub fn start() -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = requests.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = counter.clone();
+                thread::spawn(move || answer(stream, &counter));
+            }
+        });
+        Server { address, requests }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn count(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
+    let mut writer = stream.try_clone().ok()?;
+    let mut lines = BufReader::new(stream);
+    loop {
+        let mut first = String::new();
+        if lines.read_line(&mut first).ok()? == 0 {
+            return None;
+        }
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            lines.read_line(&mut line).ok()?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        lines.read_exact(&mut body).ok()?;
+        counter.fetch_add(1, Ordering::SeqCst);
+        let path = first.split(' ').nth(1)?.to_owned();
+        if path.starts_with("/stall") {
+            thread::sleep(Duration::from_secs(60));
+            return None;
+        }
+        let size: usize = path.strip_prefix("/big/").map_or(2, |size| size.parse().unwrap());
+        let status = path.strip_prefix("/status/").unwrap_or("200");
+        write!(writer, "HTTP/1.1 {status} X\r\ncontent-length: {size}\r\n\r\n").ok()?;
+        let chunk = vec![b'x'; size.min(1 << 20)];
+        let mut left = size;
+        while left > 0 {
+            let now = left.min(chunk.len());
+            writer.write_all(&chunk[..now]).ok()?;
+            left -= now;
+        }
+    }
+}
+
+/// GET over a connection of its own; the body.
+pub fn get(address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text
+        .split_once("\r\n\r\n")
+        .map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Tries until it gets something, for at most this long.
+pub fn eventually<T>(limit: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(begin.elapsed() < limit, "{what}: not within {limit:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The sum of a metric's values on a `/metrics` page, over series with all of these labels.
+pub fn sum(page: &str, metric: &str, labels: &[&str]) -> f64 {
+    let lines = page.lines().filter(|line| !line.starts_with('#'));
+    let of_metric = lines.filter(|line| {
+        line.strip_prefix(metric)
+            .is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && labels.iter().all(|label| line.contains(label))
+    });
+    of_metric
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
+}
+
+/// Whether a process is alive, by its `/proc` entry.
+pub fn alive(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
