@@ -1,5 +1,4 @@
 //! The script room as a whole: virtual users started, run, interrupted and dropped.
-#![allow(clippy::float_cmp, reason = "what is exact is compared exactly")]
 
 use std::{
     cell::Cell,
