@@ -1,5 +1,11 @@
 //! A real Prometheus reads a short run, and ends with exactly the summary's count.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test that cannot go on fails; counts are whole numbers"
+)]
+
 mod run_support;
 
 use std::process::{Child, Command, Stdio};

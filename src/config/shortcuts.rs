@@ -54,6 +54,10 @@ pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<St
         }
         None => {
             ignored_vus("without duration, iterations or stages");
+            // Without effect, yet not without sense: what is no number is still a fault.
+            if let Some(given) = vus {
+                Node::root(given, faults).whole(0..=u64::from(u32::MAX));
+            }
             for name in ["stages", "scenarios"] {
                 if let Some(given) = raw.get(name) {
                     warnings.push(format!("{} is empty: running 1 iteration in 1 VU", given.label));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -210,6 +210,11 @@ impl Staff for UrlStaff {
             plan: self.plan.clone(),
             keep_connections: self.keep_connections,
             complaints: self.complaints.clone(),
+            traffic: Traffic {
+                sent: 0,
+                received: 0,
+                since: Instant::now(),
+            },
             complained: false,
         })
     }
@@ -226,7 +231,46 @@ pub struct Repeater {
     plan: Arc<UrlPlan>,
     keep_connections: bool,
     complaints: Arc<Complaints>,
+    traffic: Traffic,
     complained: bool,
+}
+
+/// Wire bytes that are not yet in a sample: one for each request would cost as much as its other samples.
+struct Traffic {
+    sent: u64,
+    received: u64,
+    since: Instant,
+}
+
+/// How long wire bytes may wait for their sample.
+const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
+
+impl Traffic {
+    fn add(&mut self, sent: u64, received: u64) {
+        self.sent += sent;
+        self.received += received;
+    }
+}
+
+impl Repeater {
+    fn book_traffic(&mut self, now: Instant) {
+        let at = self.epoch.nanos(now);
+        for (metric, bytes) in [
+            (builtin::DATA_SENT, std::mem::take(&mut self.traffic.sent)),
+            (builtin::DATA_RECEIVED, std::mem::take(&mut self.traffic.received)),
+        ] {
+            if bytes > 0 {
+                self.recorder.add(metric, self.context, at, bytes as f64);
+            }
+        }
+        self.traffic.since = now;
+    }
+}
+
+impl Drop for Repeater {
+    fn drop(&mut self) {
+        self.book_traffic(Instant::now());
+    }
 }
 
 impl VirtualUser for Repeater {
@@ -251,11 +295,10 @@ impl VirtualUser for Repeater {
                 (sent, received, at) = (sent + hop.sent, received + hop.received, hop.ended);
             })
             .await;
-        let at = self.epoch.nanos(at);
-        self.recorder
-            .add(builtin::DATA_SENT, self.context, at, sent as f64);
-        self.recorder
-            .add(builtin::DATA_RECEIVED, self.context, at, received as f64);
+        self.traffic.add(sent, received);
+        if at.duration_since(self.traffic.since) >= TRAFFIC_EVERY {
+            self.book_traffic(at);
+        }
         if !self.keep_connections {
             self.client.end_iteration(true, false);
         }
@@ -273,10 +316,6 @@ impl VirtualUser for Repeater {
     async fn interrupt(&mut self) {
         // The dropped request has closed its connection; its bytes still count.
         let (sent, received) = self.client.take_interrupted_bytes();
-        let at = self.epoch.nanos(std::time::Instant::now());
-        self.recorder
-            .add(builtin::DATA_SENT, self.context, at, sent as f64);
-        self.recorder
-            .add(builtin::DATA_RECEIVED, self.context, at, received as f64);
+        self.traffic.add(sent, received);
     }
 }

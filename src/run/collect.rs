@@ -150,7 +150,7 @@ impl Observer {
                     Some(batch) => {
                         self.absorb(batch);
                         // A run that ends within a second has its gauges too.
-                        if !self.gauged {
+                        if !self.gauged && live.vus() > 0 {
                             self.gauges(zero.elapsed(), &live);
                         }
                     }

@@ -58,6 +58,23 @@ impl Ended {
         self
     }
 
+    /// The first value that the summary shows of a metric.
+    pub fn shown(&self, metric: &str) -> &str {
+        let of_metric = |line: &&str| {
+            line.trim_start()
+                .strip_prefix(metric)
+                .is_some_and(|rest| rest.starts_with(['.', ':']))
+        };
+        let line = self.stdout.lines().find(of_metric);
+        let line = line.unwrap_or_else(|| panic!("no {metric} in:\n{}", self.stdout));
+        line.split(": ")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+    }
+
     /// Fails unless the messages say all of this.
     pub fn says(self, parts: &[&str]) -> Ended {
         for part in parts {
@@ -210,7 +227,7 @@ fn answer(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
         counter.fetch_add(1, Ordering::SeqCst);
         let path = first.split(' ').nth(1)?.to_owned();
         if path.starts_with("/stall") {
-            thread::sleep(Duration::from_secs(60));
+            thread::sleep(Duration::from_mins(1));
             return None;
         }
         let size: usize = path.strip_prefix("/big/").map_or(2, |size| size.parse().unwrap());
