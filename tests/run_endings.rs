@@ -177,7 +177,7 @@ fn a_signal_stops_gracefully_and_still_reports() {
     for signal in ["INT", "TERM"] {
         let script = Scripted::new(LONG);
         let running = Running::start(&["run", script.path(), "--metrics-addr", "off", "-q"]);
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
         running.signal(signal);
         let ended = running
             .wait()
@@ -191,7 +191,7 @@ fn a_signal_stops_gracefully_and_still_reports() {
 fn a_second_signal_stops_now() {
     let script = Scripted::new(&LONG.replace("1.5", "50"));
     let running = Running::start(&["run", script.path(), "--metrics-addr", "off", "-q"]);
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_secs(1));
     let begin = Instant::now();
     running.signal("INT");
     std::thread::sleep(Duration::from_millis(500));
