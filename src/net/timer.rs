@@ -1,7 +1,7 @@
 //! A request's deadline, made cheap for the many that are never reached.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
@@ -13,31 +13,48 @@ pub(super) const FAR_FUTURE: Duration = Duration::from_hours(365 * 24);
 ///
 /// Putting a timer into tokio's wheel and taking it out takes a lock each time; nearly all timeouts never fire. So
 /// a client keeps one timer in the wheel across requests, which rings at the earliest deadline it was ever given
-/// and is only then put where the present deadline is.
-pub(super) struct Timer(Pin<Box<Sleep>>);
+/// and is only then put where the present deadline is. And while the same task waits for it, it is not even asked.
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// Whom the wheel wakes, if it was told since the timer was last put into it.
+    told: Option<Waker>,
+}
 
 impl Timer {
     pub(super) fn armed(kept: Option<Timer>, deadline: Instant) -> Timer {
         let deadline = tokio::time::Instant::from_std(deadline);
         match kept {
             Some(mut timer) => {
-                if timer.0.deadline() > deadline || timer.0.is_elapsed() {
-                    timer.0.as_mut().reset(deadline);
+                if timer.sleep.deadline() > deadline || timer.sleep.is_elapsed() {
+                    timer.put(deadline);
                 }
                 timer
             }
-            None => Timer(Box::pin(tokio::time::sleep_until(deadline))),
+            None => Timer {
+                sleep: Box::pin(tokio::time::sleep_until(deadline)),
+                told: None,
+            },
         }
     }
 
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let told = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if told && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
         let deadline = tokio::time::Instant::from_std(deadline);
-        while self.0.as_mut().poll(cx).is_ready() {
+        while self.sleep.as_mut().poll(cx).is_ready() {
             if tokio::time::Instant::now() >= deadline {
                 return Poll::Ready(());
             }
-            self.0.as_mut().reset(deadline);
+            self.put(deadline);
         }
+        self.told = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    fn put(&mut self, deadline: tokio::time::Instant) {
+        self.sleep.as_mut().reset(deadline);
+        self.told = None;
     }
 }
