@@ -6,14 +6,29 @@
 //   loadgen run health
 //   loadgen run health --env WALLET_URL=https://wallet.prim.sh --env STORE_URL=https://store.prim.sh
 //   loadgen run health --vus 20 --duration 10s
+//   loadgen run health --profile smoke
 //
 // Variable     Default                 Meaning
+// PROFILE      default                 the load: default is the one above; smoke, load, average, stress, soak, spike, endurance
 // WALLET_URL   http://localhost:3001   address of wallet
 // STORE_URL    http://localhost:3002   address of store
 // SPAWN_URL    (not set)               address of spawn; without it spawn is left out
 // ACCEPT_402   false                   true: 402 from the payment layer is an expected answer
 // THINK_TIME   0                       seconds that a VU pauses after each request
 import { healthCheck, services, think, trendStats, unlessEmpty } from './lib/prim.js';
+import { profiles as shared, selected } from './lib/profiles.js';
+
+export const profiles = {
+  default: {
+    stages: [
+      { duration: '30s', target: 50 },
+      { duration: '30s', target: 100 },
+      { duration: '60s', target: 100 },
+      { duration: '10s', target: 0 },
+    ],
+  },
+  ...shared,
+};
 
 const thresholds = {
   http_req_duration: ['p(95)<200'],
@@ -27,12 +42,7 @@ for (const { name } of services) {
 }
 
 export const options = {
-  stages: [
-    { duration: '30s', target: 50 },
-    { duration: '30s', target: 100 },
-    { duration: '60s', target: 100 },
-    { duration: '10s', target: 0 },
-  ],
+  ...selected(profiles, 'default'),
   thresholds,
   summaryTrendStats: trendStats,
 };

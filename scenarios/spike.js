@@ -9,45 +9,55 @@
 //
 // All VUs exist before the test starts: the 200 do start at once. Requests of the spike that are under way at its end
 // may finish within 10 s; ending them there would hide the slowest ones. A load of your own (`--vus`, `--duration`,
-// `--stage`) replaces all three phases, and what they promise is not judged.
+// `--stage`) or another profile replaces all three phases, and what they promise is not judged.
 //
 //   loadgen run spike
 //   loadgen run spike --demo --demo-capacity 2000
+//   loadgen run spike --profile smoke
 //
 // Variable     Default                 Meaning
+// PROFILE      spike                   the load: spike is the one above; smoke, load, average, stress, soak, endurance
 // WALLET_URL   http://localhost:3001   address of wallet
 // STORE_URL    http://localhost:3002   address of store
 // SPAWN_URL    (not set)               address of spawn; without it spawn is left out
 // ACCEPT_402   false                   true: 402 from the payment layer is an expected answer
 // THINK_TIME   0                       seconds that a VU pauses after each request
 import { healthCheck, think, trendStats, unlessEmpty } from './lib/prim.js';
+import { profiles as shared, selected } from './lib/profiles.js';
 
-export const options = {
-  scenarios: {
-    before: {
-      executor: 'constant-vus',
-      vus: 1,
-      duration: '10s',
-      gracefulStop: '10s',
-      tags: { phase: 'before' },
-    },
-    spike: {
-      executor: 'constant-vus',
-      vus: 200,
-      startTime: '10s',
-      duration: '30s',
-      gracefulStop: '10s',
-      tags: { phase: 'spike' },
-    },
-    after: {
-      executor: 'constant-vus',
-      vus: 1,
-      startTime: '40s',
-      duration: '30s',
-      gracefulStop: '10s',
-      tags: { phase: 'after' },
+export const profiles = {
+  ...shared,
+  spike: {
+    scenarios: {
+      before: {
+        executor: 'constant-vus',
+        vus: 1,
+        duration: '10s',
+        gracefulStop: '10s',
+        tags: { phase: 'before' },
+      },
+      spike: {
+        executor: 'constant-vus',
+        vus: 200,
+        startTime: '10s',
+        duration: '30s',
+        gracefulStop: '10s',
+        tags: { phase: 'spike' },
+      },
+      after: {
+        executor: 'constant-vus',
+        vus: 1,
+        startTime: '40s',
+        duration: '30s',
+        gracefulStop: '10s',
+        tags: { phase: 'after' },
+      },
     },
   },
+};
+
+export const options = {
+  ...selected(profiles, 'spike'),
   thresholds: {
     'http_req_duration{phase:before}': unlessEmpty('p(95)<200'),
     'http_req_failed{phase:before}': unlessEmpty('rate<0.001'),

@@ -8,8 +8,10 @@
 //   loadgen run store-crud
 //   loadgen run --tunnel root@VPS store-crud
 //   loadgen run store-crud --vus 50 --duration 2m
+//   loadgen run store-crud --profile smoke
 //
 // Variable     Default                 Meaning
+// PROFILE      default                 the load: default is the one above; smoke, load, average, stress, soak, spike, endurance
 // STORE_URL    http://localhost:3002   address of store
 // KEY_PREFIX   loadgen                 what all keys of the test start with
 // VALUE_SIZE   64                      length of a value, in characters, at least
@@ -19,6 +21,18 @@ import http from 'k6/http';
 import { check } from 'k6';
 import { number, text } from './lib/env.js';
 import { body, store, think, trendStats, turnedAway, unlessEmpty } from './lib/prim.js';
+import { profiles as shared, selected } from './lib/profiles.js';
+
+export const profiles = {
+  default: {
+    stages: [
+      { duration: '30s', target: 20 },
+      { duration: '30s', target: 50 },
+      { duration: '60s', target: 50 },
+    ],
+  },
+  ...shared,
+};
 
 const steps = ['set', 'get', 'list', 'delete'];
 const valueSize = number('VALUE_SIZE', 64);
@@ -34,11 +48,7 @@ for (const step of steps) {
 }
 
 export const options = {
-  stages: [
-    { duration: '30s', target: 20 },
-    { duration: '30s', target: 50 },
-    { duration: '60s', target: 50 },
-  ],
+  ...selected(profiles, 'default'),
   thresholds,
   summaryTrendStats: trendStats,
 };

@@ -11,6 +11,7 @@ bundle![
     "scenarios/health.js",
     "scenarios/lib/env.js",
     "scenarios/lib/prim.js",
+    "scenarios/lib/profiles.js",
     "scenarios/spike.js",
     "scenarios/store-crud.js",
 ];
