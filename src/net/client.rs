@@ -8,19 +8,20 @@ use std::task::Poll;
 use std::time::Instant;
 
 use futures_util::future::poll_fn;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 
 use super::connect::{Conn, H1, H2, Outgoing, connect};
 use super::cookies::Jar;
 use super::decode::decode;
+use super::digest;
 use super::error::NetError;
 use super::exchange::{Failure, Intake, Reply};
 use super::headers;
 use super::pool::Pool;
 use super::progress::{Account, Body, Progress};
 use super::redirect;
-use super::request::{JarChoice, Request};
+use super::request::{Auth, JarChoice, Request};
 use super::response::{Hop, Proto, Response, TlsTag, proto};
 use super::shared::Shared;
 use super::timer::{FAR_FUTURE, Timer};
@@ -138,6 +139,11 @@ impl Client {
                 Ok(reply) => {
                     if let Some(jar) = jar {
                         jar.absorb(request.target.url(), &reply.head.headers);
+                    }
+                    if let Some(value) = challenged(&request, &reply) {
+                        request.added.authorization = Some(value);
+                        started = ended;
+                        continue;
                     }
                     let failed = if redirects(&reply) {
                         match redirect::follow(&mut request, reply.head.status, &reply.head.headers) {
@@ -272,6 +278,31 @@ impl Client {
         *message.headers_mut() = headers;
         message
     }
+}
+
+/// The answer to a Digest challenge that has not been answered yet.
+fn challenged(request: &Request, reply: &Reply) -> Option<HeaderValue> {
+    let Some(Auth::Digest { user, password }) = &request.auth else {
+        return None;
+    };
+    if reply.head.status != StatusCode::UNAUTHORIZED || request.added.authorization.is_some() {
+        return None;
+    }
+    let asker = digest::Asker {
+        user,
+        password,
+        method: &request.method,
+        uri: request
+            .target
+            .path()
+            .path_and_query()
+            .map_or("/", |path| path.as_str()),
+    };
+    digest::answer(
+        &reply.head.headers,
+        &asker,
+        &format!("{:032x}", fastrand::u128(..)),
+    )
 }
 
 fn report(

@@ -34,11 +34,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<B
             // The coding "deflate" is the zlib format; servers that send bare deflate are as old as the web.
             "deflate" if is_zlib(&body) => bounded(flate2::read::ZlibDecoder::new(&body[..]), coding, limit)?,
             "deflate" => bounded(flate2::read::DeflateDecoder::new(&body[..]), coding, limit)?,
-            "br" => bounded(
-                brotli_decompressor::Decompressor::new(&body[..], 4096),
-                coding,
-                limit,
-            )?,
+            "br" => bounded(brotli::Decompressor::new(&body[..], 4096), coding, limit)?,
             "zstd" => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).and_then(|mut decoder| {
                     decoder.window_log_max(ZSTD_WINDOW_LOG)?;

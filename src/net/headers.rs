@@ -44,6 +44,12 @@ impl Request {
             Some(Auth::Basic { user, password }) => {
                 headers.insert(header::AUTHORIZATION, basic(user.as_bytes(), password.as_bytes()));
             }
+            Some(Auth::Digest { .. }) => {
+                headers.remove(header::AUTHORIZATION);
+                if let Some(value) = &self.added.authorization {
+                    headers.insert(header::AUTHORIZATION, value.clone());
+                }
+            }
             None => {
                 if let Some(value) = self.target.authorization()
                     && !headers.contains_key(header::AUTHORIZATION)

@@ -12,7 +12,9 @@ mod client;
 mod connect;
 mod cookies;
 mod decode;
+mod digest;
 mod dns;
+mod encode;
 mod error;
 mod exchange;
 mod flight;
@@ -33,6 +35,7 @@ mod wire;
 
 pub use client::Client;
 pub use cookies::Jar;
+pub use encode::Coding;
 pub use error::{NetError, code};
 pub use options::{
     Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, NetOptions,

@@ -61,6 +61,8 @@ pub(super) fn follow(request: &mut Request, status: StatusCode, headers: &Header
     if request.target.origin() != next.origin() {
         remove(request, &[header::HOST]);
     }
+    // The answer to a challenge holds for one address only.
+    request.added.authorization = None;
     request.target = next;
     Ok(())
 }

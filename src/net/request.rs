@@ -46,6 +46,8 @@ pub(super) struct Added {
     pub(super) referer: Option<HeaderValue>,
     /// A redirect left the site that the credentials were meant for.
     pub(super) strip_auth: bool,
+    /// The answer to a server's challenge.
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 /// How to authenticate.
@@ -55,6 +57,13 @@ pub enum Auth {
     /// RFC 7617.
     Basic {
         /// The user's name; must not contain a colon.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// RFC 7616: the server's 401 is answered with a second transaction.
+    Digest {
+        /// The user's name.
         user: String,
         /// The password.
         password: String,

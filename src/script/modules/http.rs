@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod file;
 mod jar;
 mod params;
 mod response;
@@ -34,11 +35,12 @@ const VERBS: [(&str, &str, bool); 7] = [
     ("del", "DELETE", true),
     ("options", "OPTIONS", true),
 ];
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "request",
     "asyncRequest",
     "batch",
     "url",
+    "file",
     "cookieJar",
     "CookieJar",
     "expectedStatuses",
@@ -91,6 +93,7 @@ impl ModuleDef for Http {
             batch::batch(&ctx, &me, &requests)
         })?;
         shelf.function("url", template_url)?;
+        shelf.function("file", file::file)?;
         let me = host.clone();
         shelf.function("cookieJar", move |ctx: Ctx<'js>| {
             Class::instance(ctx, CookieJar::new(me.client.jar().clone()))
@@ -198,10 +201,12 @@ impl<'a> Tally<'a> {
             None => recorder.url_name(hop.url),
         };
         self.hops += 1;
-        let expected = call.expected.as_ref().map_or_else(
-            || host.expected.borrow().judge(hop.status),
-            |expected| expected.judge(hop.status),
-        );
+        let expected = match &call.expected {
+            // The dialect expects a challenge first, and nothing else.
+            _ if call.challenged && self.hops == 1 => Some(hop.status == 401),
+            Some(expected) => expected.judge(hop.status),
+            None => host.expected.borrow().judge(hop.status),
+        };
         recorder.http(
             hop.series(call.context, name, expected),
             hop.record(&host.workshop.epoch),

@@ -9,7 +9,7 @@ use rquickjs::{Class, Coerced, Ctx, Exception, FromJs, Object, Result, Value};
 use super::{body, expected_of, jar::CookieJar};
 use crate::{
     metrics::{NameId, TagsId},
-    net::{Auth, JarChoice, NetError, Request, RequestCookie},
+    net::{Auth, Coding, JarChoice, NetError, Request, RequestCookie},
     pace::parse_duration,
     script::{expected::Expected, host::Host, modules::metrics::tag_pairs},
 };
@@ -34,6 +34,8 @@ pub struct Call {
     pub expected: Option<Expected>,
     pub response_type: ResponseType,
     pub throw: bool,
+    /// The server is to ask for credentials before it gets them.
+    pub challenged: bool,
 }
 
 /// Reads the arguments of a request. The inner error is a URL that cannot be requested: no exception, but an
@@ -72,15 +74,14 @@ pub fn prepare<'js>(
         expected: None,
         response_type,
         throw: defaults.throw,
+        challenged: false,
     };
     if let Some(body) = body
         && let Some((bytes, content_type)) = body::encode(ctx, &body)?
     {
         request.body = bytes;
         if let Some(kind) = content_type {
-            request
-                .headers
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            request.headers.insert(header::CONTENT_TYPE, kind);
         }
     }
     if let Some(params) = params.as_ref().and_then(Value::as_object) {
@@ -116,6 +117,7 @@ fn apply<'js>(
     request: &mut Request,
     call: &mut Call,
 ) -> Result<()> {
+    let mut codings = Vec::new();
     for entry in params.props::<String, Value>() {
         let (key, value) = entry?;
         if value.is_undefined() || (value.is_null() && key != "responseCallback") {
@@ -132,20 +134,19 @@ fn apply<'js>(
                     .map_err(|_| Exception::throw_type(ctx, "`jar` must be a CookieJar"))?;
                 request.jar = JarChoice::Explicit(jar.borrow().jar());
             }
-            "auth" => auth(ctx, &value, request)?,
+            "auth" => {
+                auth(ctx, &value, request)?;
+                call.challenged = matches!(request.auth, Some(Auth::Digest { .. }));
+            }
             "responseType" => call.response_type = response_type(ctx, &value)?,
             "responseCallback" => call.expected = Some(expected_of(ctx, &value)?),
             "throw" => call.throw = Coerced::<bool>::from_js(ctx, value)?.0,
-            "compression" => {
-                let message = "`compression` of request bodies is not available: send the body compressed, \
-                               with its Content-Encoding header";
-                return Err(Exception::throw_message(ctx, message));
-            }
+            "compression" => codings = compression(ctx, &value)?,
             // The dialect ignores what it does not know.
             _ => {}
         }
     }
-    Ok(())
+    compress(ctx, &codings, request)
 }
 
 fn headers<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
@@ -228,23 +229,64 @@ fn cookies<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Re
     Ok(())
 }
 
-/// `auth: 'basic'` takes the credentials from the URL.
+/// `auth: 'basic'` and `'digest'` take the credentials from the URL.
 fn auth<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
     let kind = Coerced::<String>::from_js(ctx, value.clone())?.0;
-    if kind != "basic" {
-        let message =
-            format!("`auth: '{kind}'` is not available; there is 'basic', with user:password in the URL");
+    if kind != "basic" && kind != "digest" {
+        let message = format!(
+            "`auth: '{kind}'` is not available; there are 'basic' and 'digest', with user:password in the URL"
+        );
         return Err(Exception::throw_type(ctx, &message));
     }
     let url = request.target.url();
     if url.username().is_empty() && url.password().is_none() {
         return Ok(());
     }
-    let decode = |text: &str| percent_decode(text);
-    request.auth = Some(Auth::Basic {
-        user: decode(url.username()),
-        password: decode(url.password().unwrap_or_default()),
+    let user = percent_decode(url.username());
+    let password = percent_decode(url.password().unwrap_or_default());
+    request.auth = Some(if kind == "basic" {
+        Auth::Basic { user, password }
+    } else {
+        Auth::Digest { user, password }
     });
+    Ok(())
+}
+
+/// The codings that `compression: 'gzip, br'` names, in the order in which they are applied.
+fn compression<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<(String, Coding)>> {
+    let text = Coerced::<String>::from_js(ctx, value.clone())?.0;
+    let names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| match Coding::find(&name) {
+            Some(coding) => Ok((name, coding)),
+            None => {
+                let message = format!(
+                    "`compression: '{text}'` names `{name}`; there are {}",
+                    Coding::NAMES.join(", ")
+                );
+                Err(Exception::throw_type(ctx, &message))
+            }
+        })
+        .collect()
+}
+
+/// Compresses the body. A `Content-Encoding` that the script gives itself stays as it is.
+fn compress(ctx: &Ctx<'_>, codings: &[(String, Coding)], request: &mut Request) -> Result<()> {
+    if request.body.is_empty() || codings.is_empty() {
+        return Ok(());
+    }
+    for (name, coding) in codings {
+        let encoded = coding.encode(&request.body);
+        request.body = encoded.map_err(|error| {
+            Exception::throw_message(ctx, &format!("cannot compress the body with {name}: {error}"))
+        })?;
+    }
+    let names: Vec<&str> = codings.iter().map(|(name, _)| name.as_str()).collect();
+    // The names are those of a fixed list.
+    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
+        request.headers.entry(header::CONTENT_ENCODING).or_insert(value);
+    }
     Ok(())
 }
 
