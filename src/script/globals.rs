@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use rquickjs::{
     ArrayBuffer, Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
-    function::{Opt, Rest},
+    function::{MutFn, Opt, Rest},
     object::{Accessor, Property},
 };
 
@@ -41,6 +41,24 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
         globals.set(name, Function::new(ctx.clone(), clear)?.with_name(name)?)?;
     }
     Ok(())
+}
+
+/// For a module that draws random numbers: lets `Math.random` draw from a generator that is seeded by chance. QuickJS
+/// seeds its own with the clock's microseconds, so that two virtual users made by two workers at one moment would draw
+/// the same numbers, and send the same ids. `Math` is made when it is first read; other scripts need not pay for it.
+pub fn draws(ctx: &Ctx<'_>) -> Result<()> {
+    if Host::of(ctx)?.draws.replace(true) {
+        return Ok(());
+    }
+    draw_from(ctx, fastrand::Rng::new())
+}
+
+/// Makes `Math.random` draw from this generator.
+pub fn draw_from(ctx: &Ctx<'_>, mut random: fastrand::Rng) -> Result<()> {
+    let next = MutFn::new(move || random.f64());
+    let math: Object = ctx.globals().get("Math")?;
+    let next = Function::new(ctx.clone(), next)?.with_name("random")?;
+    math.prop("random", Property::from(next).writable().configurable())
 }
 
 /// A global that is made when it is first read: what a script does not use costs a virtual user next to nothing.

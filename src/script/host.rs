@@ -172,6 +172,8 @@ pub struct Host {
     context: Cell<TagsId>,
     /// `http.setResponseCallback`.
     pub expected: RefCell<Expected>,
+    /// Whether `Math.random` draws from a generator of its own.
+    pub draws: Cell<bool>,
     /// Promises that were rejected and that nothing has handled yet, with what they were rejected with.
     pub rejections: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>,
     /// Wire bytes since they were last recorded.
@@ -201,6 +203,7 @@ impl Host {
             root,
             base,
             expected: RefCell::default(),
+            draws: Cell::new(false),
             rejections: RefCell::default(),
             sent: Cell::new(0),
             received: Cell::new(0),

@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     error::ScriptError,
     fiber::load_bytecode,
-    modules,
+    globals, modules,
     source::{self, Entry},
 };
 
@@ -35,6 +35,18 @@ pub struct Program {
 struct Compiled {
     source: Arc<str>,
     bytecode: Vec<u8>,
+    /// Whether it may draw random numbers.
+    draws: bool,
+}
+
+impl Compiled {
+    fn new(source: Arc<str>, bytecode: Vec<u8>) -> Compiled {
+        Compiled {
+            draws: source.contains("random"),
+            source,
+            bytecode,
+        }
+    }
 }
 
 impl Program {
@@ -54,11 +66,10 @@ impl Program {
             .strip_prefix("file://")
             .and_then(|path| Path::new(path).parent());
         let mut compiled = FxHashMap::default();
-        let source = Compiled {
-            source: text.into(),
-            bytecode: Vec::new(),
-        };
-        compiled.insert(module.to_owned(), Arc::new(source));
+        compiled.insert(
+            module.to_owned(),
+            Arc::new(Compiled::new(text.into(), Vec::new())),
+        );
         Program {
             entry: module.to_owned(),
             folder: folder.map(Path::to_owned),
@@ -135,33 +146,34 @@ impl Program {
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .cloned();
-        let source = match known {
-            Some(known) if !known.bytecode.is_empty() => return load_bytecode(ctx, &known.bytecode),
-            Some(known) => known.source.clone(),
-            None => source::text(name)
-                .map_err(|message| Exception::throw_reference(ctx, &message))?
-                .into(),
-        };
         // Kept before compiling, so that a syntax error can show its line.
-        self.keep(
-            name,
-            Compiled {
-                source: source.clone(),
-                bytecode: Vec::new(),
-            },
-        );
-        let module = Module::declare(ctx.clone(), name, source.as_bytes())?;
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let text = source::text(name).map_err(|message| Exception::throw_reference(ctx, &message))?;
+                self.keep(name, Compiled::new(text.into(), Vec::new()))
+            }
+        };
+        if known.draws {
+            globals::draws(ctx)?;
+        }
+        if !known.bytecode.is_empty() {
+            return load_bytecode(ctx, &known.bytecode);
+        }
+        let module = Module::declare(ctx.clone(), name, known.source.as_bytes())?;
         let bytecode = module.write(WriteOptions {
             strip_source: true,
             ..WriteOptions::default()
         })?;
-        self.keep(name, Compiled { source, bytecode });
+        self.keep(name, Compiled::new(known.source.clone(), bytecode));
         Ok(module)
     }
 
-    fn keep(&self, name: &str, module: Compiled) {
+    fn keep(&self, name: &str, module: Compiled) -> Arc<Compiled> {
+        let module = Arc::new(module);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.insert(name.to_owned(), Arc::new(module));
+        compiled.insert(name.to_owned(), module.clone());
+        module
     }
 }
 

@@ -452,3 +452,26 @@ fn a_panic_of_the_host_comes_out_of_the_fiber_without_running_finally() {
     });
     assert!(outcome.is_err());
 }
+
+/// The engine's own generator starts from the clock's microseconds, which several workers share.
+#[test]
+fn virtual_users_made_at_one_moment_draw_different_numbers() {
+    let worker = || {
+        run(async {
+            let workshop = workshop("export default () => { throw new Error(`${Math.random()}`); }");
+            let mut drawn = Vec::new();
+            for vu in 1..=100 {
+                let (mut user, _) = ScriptUser::start(workshop.clone(), seat(vu)).await.unwrap();
+                drawn.push(thrown(user.iterate(0).await).to_string());
+            }
+            drawn
+        })
+    };
+    let workers: Vec<_> = (0..8).map(|_| std::thread::spawn(worker)).collect();
+    let drawn: Vec<String> = workers
+        .into_iter()
+        .flat_map(|worker| worker.join().unwrap())
+        .collect();
+    let different: std::collections::BTreeSet<_> = drawn.iter().collect();
+    assert_eq!(different.len(), drawn.len());
+}

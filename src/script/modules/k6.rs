@@ -6,13 +6,16 @@ use std::{
 };
 
 use rquickjs::{
-    Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
+    Coerced, Ctx, Exception, FromJs, Function, Result, Value,
     function::Opt,
     module::{Declarations, Exports, ModuleDef},
 };
 
 use super::{Shelf, metrics::tag_pairs};
-use crate::{metrics::builtin, script::host::Host};
+use crate::{
+    metrics::builtin,
+    script::{globals, host::Host},
+};
 
 /// The module `k6`.
 pub struct K6;
@@ -54,7 +57,8 @@ impl ModuleDef for K6 {
             },
         )?;
         shelf.function("randomSeed", |ctx: Ctx<'js>, seed: Coerced<f64>| {
-            random_seed(&ctx, seed.0)
+            // Repeatable, as in the dialect: each virtual user that asks for this seed draws the same numbers.
+            globals::draw_from(&ctx, fastrand::Rng::with_seed(seed.0.to_bits()))
         })?;
         shelf.finish()
     }
@@ -152,12 +156,4 @@ fn sleep(ctx: &Ctx<'_>, host: &Host, seconds: f64) -> Result<()> {
         return Ok(());
     };
     host.wait_for(ctx, tokio::time::sleep(time))
-}
-
-/// Makes `Math.random` repeatable: replaces it by a generator started from `seed`.
-fn random_seed(ctx: &Ctx<'_>, seed: f64) -> Result<()> {
-    let mut random = fastrand::Rng::with_seed(seed.to_bits());
-    let next = rquickjs::function::MutFn::new(move || random.f64());
-    let math: Object = ctx.globals().get("Math")?;
-    math.set("random", Function::new(ctx.clone(), next)?)
 }
