@@ -9,13 +9,14 @@
 //   loadgen run health --profile smoke
 //
 // Variable     Default                 Meaning
-// PROFILE      default                 the load: default is the one above; smoke, load, average, stress, soak, spike, endurance
+// PROFILE      default                 the load: default (as above), smoke, load, average, stress, soak, spike, endurance
 // WALLET_URL   http://localhost:3001   address of wallet
 // STORE_URL    http://localhost:3002   address of store
 // SPAWN_URL    (not set)               address of spawn; without it spawn is left out
 // ACCEPT_402   false                   true: 402 from the payment layer is an expected answer
 // THINK_TIME   0                       seconds that a VU pauses after each request
-import { healthCheck, services, think, trendStats, unlessEmpty } from './lib/prim.js';
+import { trendStats, unlessEmpty } from './lib/checks.js';
+import { healthCheck, services, think } from './lib/prim.js';
 import { profiles as shared, selected } from './lib/profiles.js';
 
 export const profiles = {

@@ -16,13 +16,14 @@
 //   loadgen run spike --profile smoke
 //
 // Variable     Default                 Meaning
-// PROFILE      spike                   the load: spike is the one above; smoke, load, average, stress, soak, endurance
+// PROFILE      spike                   the load: spike (as above), smoke, load, average, stress, soak, endurance
 // WALLET_URL   http://localhost:3001   address of wallet
 // STORE_URL    http://localhost:3002   address of store
 // SPAWN_URL    (not set)               address of spawn; without it spawn is left out
 // ACCEPT_402   false                   true: 402 from the payment layer is an expected answer
 // THINK_TIME   0                       seconds that a VU pauses after each request
-import { healthCheck, think, trendStats, unlessEmpty } from './lib/prim.js';
+import { trendStats, unlessEmpty } from './lib/checks.js';
+import { healthCheck, think } from './lib/prim.js';
 import { profiles as shared, selected } from './lib/profiles.js';
 
 export const profiles = {

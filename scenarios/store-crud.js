@@ -11,7 +11,7 @@
 //   loadgen run store-crud --profile smoke
 //
 // Variable     Default                 Meaning
-// PROFILE      default                 the load: default is the one above; smoke, load, average, stress, soak, spike, endurance
+// PROFILE      default                 the load: default (as above), smoke, load, average, stress, soak, spike, endurance
 // STORE_URL    http://localhost:3002   address of store
 // KEY_PREFIX   loadgen                 what all keys of the test start with
 // VALUE_SIZE   64                      length of a value, in characters, at least
@@ -19,8 +19,9 @@
 // THINK_TIME   0                       seconds that a VU pauses after each iteration
 import http from 'k6/http';
 import { check } from 'k6';
+import { body, ok, trendStats, unlessEmpty } from './lib/checks.js';
 import { number, text } from './lib/env.js';
-import { body, store, think, trendStats, turnedAway, unlessEmpty } from './lib/prim.js';
+import { store, think, turnedAway } from './lib/prim.js';
 import { profiles as shared, selected } from './lib/profiles.js';
 
 export const profiles = {
@@ -72,14 +73,14 @@ export default function (run) {
   const value = `${__VU}.${__ITER} `.padEnd(valueSize, 'x');
 
   const written = post('set', { key, value });
-  const stored = check(written, { 'set: stored': (r) => (r.status >= 200 && r.status < 300) || turnedAway(r) });
+  const stored = check(written, { 'set: stored': (r) => ok(r) || turnedAway(r) });
   // What was not written cannot be read back: one failure must not count four times.
   if (stored && !turnedAway(written)) {
     check(post('get', { key }), { 'get: reads back what was written': (r) => body(r).value === value });
     check(post('list', { prefix }), {
       'list: has the key': (r) => (body(r).keys || []).some((listed) => (listed.key || listed) === key),
     });
-    check(post('delete', { key }), { 'delete: deleted': (r) => r.status >= 200 && r.status < 300 });
+    check(post('delete', { key }), { 'delete: deleted': ok });
   }
   think();
 }

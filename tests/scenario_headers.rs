@@ -60,10 +60,10 @@ fn with_imports(path: &Path, seen: &mut BTreeSet<PathBuf>) -> String {
     text
 }
 
-/// The variables that a script reads: the first argument of `text`, `number` and `flag`.
+/// The variables that a script reads: the first argument of `text`, `address`, `number` and `flag`.
 fn variables(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for call in ["text('", "number('", "flag('"] {
+    for call in ["text('", "address('", "number('", "flag('"] {
         for (at, _) in text.match_indices(call) {
             found.extend(text[at + call.len()..].split('\'').next().map(str::to_owned));
         }
@@ -130,7 +130,7 @@ fn the_profiles_that_a_scenario_has_are_those_it_tells_of() {
         for profile in exist {
             let told = row[2..]
                 .iter()
-                .any(|word| word.trim_matches([',', ';', ':', ')']) == profile);
+                .any(|word| word.trim_matches([',', ';']) == profile);
             assert!(told, "{name} does not tell of {profile}: {row:?}");
             run(&["inspect", "-e", &format!("PROFILE={profile}"), &name]).expect(0);
         }

@@ -5,6 +5,11 @@ export function text(name, fallback) {
   return __ENV[name] || fallback;
 }
 
+/** The address in a variable, without the slash that a path brings itself. */
+export function address(name, fallback) {
+  return text(name, fallback).replace(/\/+$/, '');
+}
+
 /** The number in a variable. A word that is no number ends the test before it starts. */
 export function number(name, fallback) {
   const value = __ENV[name] ? Number(__ENV[name]) : fallback;

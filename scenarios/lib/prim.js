@@ -1,30 +1,19 @@
 // What the Prim scenarios share: where the services are, what counts as a good answer, and the pause between iterations.
 import http from 'k6/http';
 import { check, sleep } from 'k6';
-import { flag, number, text } from './env.js';
+import { address, flag, number, text } from './env.js';
 
 /** The services under test. Spawn takes part only if it is given an address. */
 export const services = [
-  { name: 'wallet', url: text('WALLET_URL', 'http://localhost:3001') },
-  { name: 'store', url: text('STORE_URL', 'http://localhost:3002') },
+  { name: 'wallet', url: address('WALLET_URL', 'http://localhost:3001') },
+  { name: 'store', url: address('STORE_URL', 'http://localhost:3002') },
 ];
 if (text('SPAWN_URL')) {
-  services.push({ name: 'spawn', url: text('SPAWN_URL') });
+  services.push({ name: 'spawn', url: address('SPAWN_URL') });
 }
 
-/** The address of the store, without the slash that a path brings itself. */
-export const store = text('STORE_URL', 'http://localhost:3002').replace(/\/+$/, '');
-
-/** What the end-of-test summary shows of each trend. */
-export const trendStats = ['avg', 'min', 'med', 'p(95)', 'p(99)', 'max'];
-
-/**
- * A threshold on a part of the requests that passes if there are none: a load of one's own (`--vus`, `--iterations`)
- * need not reach every part. k6 does so by itself.
- */
-export function unlessEmpty(threshold) {
-  return [{ threshold, onEmpty: 'pass' }];
-}
+/** The address of the store. */
+export const store = address('STORE_URL', 'http://localhost:3002');
 
 // Outside of a tunnel the payment layer answers 402. That is the right answer of a healthy service, so on request it
 // does not count as a failed one.
@@ -38,20 +27,11 @@ export function turnedAway(response) {
   return paymentExpected && response.status === 402;
 }
 
-/** The JSON of a response, or an empty object where it has none: in overload anything may come back. */
-export function body(response) {
-  try {
-    return response.json() || {};
-  } catch (_) {
-    return {};
-  }
-}
-
 /** `GET /` of one service; each in turn, so that all of them get the same load at every moment. */
 export function healthCheck() {
   const service = services[(__VU + __ITER) % services.length];
   const tags = { service: service.name, name: 'GET /' };
-  const response = http.get(service.url, { tags });
+  const response = http.get(`${service.url}/`, { tags });
   check(response, { 'status is 200': (r) => r.status === 200 || turnedAway(r) }, tags);
 }
 

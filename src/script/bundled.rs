@@ -8,12 +8,24 @@ macro_rules! bundle {
 }
 
 bundle![
+    "scenarios/happy/full-api.js",
+    "scenarios/happy/health.js",
+    "scenarios/happy/sessions.js",
+    "scenarios/happy/websocket.js",
     "scenarios/health.js",
+    "scenarios/lib/auth.js",
+    "scenarios/lib/checks.js",
     "scenarios/lib/env.js",
+    "scenarios/lib/happy.js",
+    "scenarios/lib/pick.js",
     "scenarios/lib/prim.js",
     "scenarios/lib/profiles.js",
+    "scenarios/lib/tachikoma.js",
     "scenarios/spike.js",
     "scenarios/store-crud.js",
+    "scenarios/tachikoma/health.js",
+    "scenarios/tachikoma/missions.js",
+    "scenarios/tachikoma/specs.js",
 ];
 
 /// The bundled file of this path.
