@@ -172,6 +172,19 @@ impl Client {
         }
     }
 
+    /// The source address of this client's connections, if the run has any to deal out.
+    pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        if self.local.get().is_none() {
+            self.local.set(self.shared.deal_local_ip());
+        }
+        self.local.get()
+    }
+
+    /// Where the bytes of interrupted calls go.
+    pub(super) fn stray(&self) -> &Cell<(u64, u64)> {
+        &self.stray
+    }
+
     /// One transaction, with the one retry that [`Client::send`] promises.
     async fn transact(
         &self,
@@ -203,10 +216,7 @@ impl Client {
         intake: Intake,
         progress: &Progress<'_>,
     ) -> Result<Reply, NetError> {
-        if self.local.get().is_none() {
-            self.local.set(self.shared.deal_local_ip());
-        }
-        let conn = connect(&self.shared, request.target.origin(), self.local.get(), progress).await?;
+        let conn = connect(&self.shared, request.target.origin(), self.local_ip(), progress).await?;
         let result = match conn {
             Conn::H1(conn) => self.over_h1(conn, false, request, intake, progress).await,
             Conn::H2(conn) => {

@@ -67,13 +67,45 @@ pub(super) struct H2 {
     pub(super) sender: http2::SendRequest<Outgoing>,
 }
 
-/// Connects to an origin, stamping `progress` on the way. `local`: the source address to bind.
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// HTTP, in whichever version the server chooses.
+    Requests,
+    /// A WebSocket: HTTP/1.1 to begin with, and through a proxy always by CONNECT, since what follows is no HTTP.
+    WebSocket,
+}
+
+/// A stream to an origin, and whether HTTP/2 is to be spoken on it.
+pub(super) struct Reached {
+    pub(super) wire: Wire,
+    pub(super) peer: Peer,
+    http2: bool,
+}
+
+/// Connects to an origin for requests, stamping `progress` on the way. `local`: the source address to bind.
 pub(super) async fn connect(
     shared: &Shared,
     origin: &Arc<Origin>,
     local: Option<IpAddr>,
     progress: &Progress<'_>,
 ) -> Result<Conn, NetError> {
+    let Reached { wire, peer, http2 } = reach(shared, origin, local, progress, Purpose::Requests).await?;
+    if http2 {
+        handshake_h2(wire, peer).await
+    } else {
+        handshake_h1(wire, peer).await
+    }
+}
+
+/// Name, TCP, proxy and TLS: all that comes before the first byte of HTTP.
+pub(super) async fn reach(
+    shared: &Shared,
+    origin: &Arc<Origin>,
+    local: Option<IpAddr>,
+    progress: &Progress<'_>,
+    purpose: Purpose,
+) -> Result<Reached, NetError> {
     let proxy = shared.options.proxies.proxy_for(origin);
     let (host, port) = proxy.map_or((&origin.host, origin.port), |proxy| {
         (&proxy.origin().host, proxy.origin().port)
@@ -91,41 +123,42 @@ pub(super) async fn connect(
     let marks = Rc::new(Marks::default());
     progress.watch(&marks);
     let mut stream = Metered::new(tcp, Rc::clone(&marks));
-
-    if !origin.https {
-        let peer = Peer {
-            origin: Arc::clone(origin),
-            remote: address,
-            tls: None,
-            marks,
-            proxy: proxy.cloned(),
-        };
-        return handshake_h1(Wire::plain(stream), peer).await;
-    }
-
-    if let Some(proxy) = proxy {
+    let tunnelled = origin.https || purpose == Purpose::WebSocket;
+    if let Some(proxy) = proxy.filter(|_| tunnelled) {
         open_tunnel(&mut stream, origin, proxy).await?;
     }
-    let config = Arc::clone(shared.tls()?.config_for(&origin.host));
+    let mut peer = Peer {
+        origin: Arc::clone(origin),
+        remote: address,
+        tls: None,
+        marks,
+        proxy: proxy.filter(|_| !tunnelled).cloned(),
+    };
+    if !origin.https {
+        return Ok(Reached {
+            wire: Wire::plain(stream),
+            peer,
+            http2: false,
+        });
+    }
+
+    let tls = shared.tls()?;
+    let config = match purpose {
+        Purpose::Requests => Arc::clone(tls.config_for(&origin.host)),
+        Purpose::WebSocket => tls.http1_config_for(&origin.host),
+    };
     let start = Instant::now();
     let shaken = handshake_tls(config, origin, stream).await;
     progress.secured(start.elapsed());
     let stream = shaken?;
     let session = stream.get_ref().1;
-    let is_h2 = session.alpn_protocol() == Some(b"h2");
-    let tls = Rc::new(TlsInfo::of(session));
-    let peer = Peer {
-        origin: Arc::clone(origin),
-        remote: address,
-        tls: Some(tls),
-        marks,
-        proxy: None,
-    };
-    if is_h2 {
-        handshake_h2(Wire::tls(stream), peer).await
-    } else {
-        handshake_h1(Wire::tls(stream), peer).await
-    }
+    let http2 = session.alpn_protocol() == Some(b"h2");
+    peer.tls = Some(Rc::new(TlsInfo::of(session)));
+    Ok(Reached {
+        wire: Wire::tls(stream),
+        peer,
+        http2,
+    })
 }
 
 async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
@@ -170,17 +203,22 @@ async fn handshake_tls(
 }
 
 async fn handshake_h1(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
-    // Go writes header names in this case; servers that care about it exist.
-    let (sender, driver) = http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(wire))
-        .await
-        .map_err(|error| NetError::hyper(&error))?;
+    let (sender, driver) = speak_h1(wire).await?;
     Ok(Conn::H1(Box::new(H1 {
         peer,
         sender,
         driver: Some(driver),
     })))
+}
+
+/// HTTP/1.1 on a stream.
+pub(super) async fn speak_h1(wire: Wire) -> Result<(http1::SendRequest<Outgoing>, Driver), NetError> {
+    // Go writes header names in this case; servers that care about it exist.
+    http1::Builder::new()
+        .title_case_headers(true)
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(|error| NetError::hyper(&error))
 }
 
 async fn handshake_h2(wire: Wire, peer: Peer) -> Result<Conn, NetError> {

@@ -164,7 +164,7 @@ impl H2 {
 }
 
 /// Where the body goes. A body of one frame is kept as it came; only a second one makes it a copy.
-struct Sink {
+pub(super) struct Sink {
     keep: bool,
     limit: usize,
     expected: usize,
@@ -173,7 +173,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(intake: Intake, head: &Parts, incoming: &Incoming) -> Result<Sink, NetError> {
+    pub(super) fn new(intake: Intake, head: &Parts, incoming: &Incoming) -> Result<Sink, NetError> {
         let followed = intake.discard_redirects && redirect::is_redirect(head.status, &head.headers);
         let keep = !intake.discard && !followed;
         let least = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
@@ -189,7 +189,10 @@ impl Sink {
         })
     }
 
-    fn frame(&mut self, frame: Result<hyper::body::Frame<Bytes>, hyper::Error>) -> Result<(), NetError> {
+    pub(super) fn frame(
+        &mut self,
+        frame: Result<hyper::body::Frame<Bytes>, hyper::Error>,
+    ) -> Result<(), NetError> {
         let frame = frame.map_err(|error| {
             // A body that ends early: hyper says "connection error" or "end of file before message length".
             match NetError::hyper(&error) {
@@ -222,7 +225,7 @@ impl Sink {
         Ok(())
     }
 
-    fn finish(self) -> Bytes {
+    pub(super) fn finish(self) -> Bytes {
         if self.rest.is_empty() {
             self.first
         } else {

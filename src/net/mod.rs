@@ -1,4 +1,4 @@
-//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, cookies, redirects, bodies, and the phase timings
+//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, WebSocket, cookies, redirects, bodies, and the phase timings
 //! stamped at the I/O layer.
 //!
 //! A [`Client`] per virtual user sends [`Request`]s to parsed [`Target`]s. Every HTTP transaction, failed or not,
@@ -31,6 +31,7 @@ mod target;
 mod throttle;
 mod timer;
 mod tls;
+mod websocket;
 mod wire;
 
 pub use client::Client;
@@ -48,3 +49,4 @@ pub use shared::Shared;
 pub use target::Target;
 pub use throttle::Throttle;
 pub use tls::TlsInfo;
+pub use websocket::{Closing, Event, Opening, Utf8Bytes, WebSocket, close_code};

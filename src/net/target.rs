@@ -66,6 +66,28 @@ impl Target {
         Target::from_url(text, url)
     }
 
+    /// Parses a `ws` or `wss` URL. It is requested as `http` or `https`, as RFC 6455 has it, and shown as it was
+    /// given. Errors (code 1020): no URL, another scheme, no host.
+    pub fn websocket(text: &str) -> Result<Target, NetError> {
+        let text = text.trim();
+        let mut url = Url::parse(text)
+            .map_err(|error| NetError::new(code::INVALID_URL, format!("invalid URL: {error}")))?;
+        let scheme = match url.scheme() {
+            "ws" => "http",
+            "wss" => "https",
+            other => {
+                return Err(NetError::new(
+                    code::INVALID_URL,
+                    format!("unsupported protocol scheme \"{other}\"; a WebSocket needs ws or wss"),
+                ));
+            }
+        };
+        let shown = url.scheme().to_owned();
+        url.set_scheme(scheme)
+            .map_err(|()| NetError::new(code::INVALID_URL, "invalid URL: no host"))?;
+        Target::build(text, url, &shown)
+    }
+
     /// The URL that a `Location` header means, seen from this one. A fragment is inherited (RFC 9110, 10.2.2).
     pub(super) fn join(&self, location: &str) -> Result<Target, NetError> {
         let mut url = self.0.url.join(location).map_err(|error| {
@@ -82,6 +104,12 @@ impl Target {
     }
 
     fn from_url(text: &str, url: Url) -> Result<Target, NetError> {
+        let scheme = url.scheme().to_owned();
+        Target::build(text, url, &scheme)
+    }
+
+    /// `shown`: the scheme that the masked text has.
+    fn build(text: &str, url: Url, shown: &str) -> Result<Target, NetError> {
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -114,7 +142,7 @@ impl Target {
         });
         // Credentials never reach a tag, a log or a report.
         let text = if has_user {
-            format!("{}://****:****@{}", url.scheme(), &url[Position::BeforeHost..]).into()
+            format!("{shown}://****:****@{}", &url[Position::BeforeHost..]).into()
         } else {
             text.into()
         };
@@ -267,6 +295,24 @@ mod tests {
         // base64("us@er:p:ss")
         assert_eq!(target.authorization().unwrap(), "Basic dXNAZXI6cDpzcw==");
         assert!(target.authorization().unwrap().is_sensitive());
+    }
+
+    #[test]
+    fn a_websocket_is_requested_over_http() {
+        let target = Target::websocket("ws://h.test/ws?token=a").unwrap();
+        assert_eq!(target.as_str(), "ws://h.test/ws?token=a");
+        assert_eq!((target.port(), target.is_https()), (80, false));
+        assert_eq!(target.absolute().to_string(), "http://h.test/ws?token=a");
+        let target = Target::websocket("wss://u:p@h.test").unwrap();
+        assert_eq!((target.port(), target.is_https()), (443, true));
+        assert_eq!(target.as_str(), "wss://****:****@h.test/");
+        for text in ["http://h.test/", "h.test/ws", "ws://", ""] {
+            assert_eq!(
+                Target::websocket(text).unwrap_err().code,
+                code::INVALID_URL,
+                "{text}"
+            );
+        }
     }
 
     #[test]

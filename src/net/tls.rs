@@ -76,6 +76,22 @@ impl Tls {
     }
 }
 
+impl Tls {
+    /// [`Tls::config_for`] a connection that has to speak HTTP/1.1.
+    pub(super) fn http1_config_for(&self, host: &Hostname) -> Arc<ClientConfig> {
+        let known = self.config_for(host);
+        if known.alpn_protocols == [HTTP1] {
+            return Arc::clone(known);
+        }
+        let mut config = ClientConfig::clone(known);
+        config.alpn_protocols = vec![HTTP1.into()];
+        Arc::new(config)
+    }
+}
+
+/// HTTP/1.1 in ALPN.
+const HTTP1: &[u8] = b"http/1.1";
+
 /// What is known to be usable before the run; the system's roots are read aside, while the run is being set up.
 #[derive(Debug)]
 pub(super) struct TlsPlan {
@@ -165,9 +181,9 @@ impl TlsPlan {
         };
         config.resumption = rustls::client::Resumption::disabled();
         config.alpn_protocols = if self.http2 {
-            vec![b"h2".into(), b"http/1.1".into()]
+            vec![b"h2".into(), HTTP1.into()]
         } else {
-            vec![b"http/1.1".into()]
+            vec![HTTP1.into()]
         };
         Ok(Arc::new(config))
     }

@@ -168,6 +168,13 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Bytes (sent, received) on the TCP side since this was last asked.
+    pub(super) fn take_bytes(&self) -> (u64, u64) {
+        self.marks.take()
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
