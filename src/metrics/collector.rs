@@ -16,7 +16,7 @@ use super::registry::Registry;
 use super::snapshot::{Losses, Row, Snapshot, Value, matches};
 use super::threshold::ThresholdSpec;
 use super::trend::Trend;
-use super::window::{OpenWindows, Timeline, Window};
+use super::window::{OpenWindows, Strands, Timeline, Window, strands_of};
 
 /// The run's totals so far, its windows and its thresholds.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl LiveTrend {
 
 #[derive(Debug)]
 struct HttpSeries {
+    strands: Strands,
     requests: u64,
     judged: u64,
     failed: u64,
@@ -97,19 +98,20 @@ impl Collector {
     /// Adds a worker's samples.
     pub fn absorb(&mut self, batch: &Batch) {
         for record in &batch.http {
-            self.windows.http(record);
             let index = record.tags.0 as usize;
             if self.http.len() <= index {
                 self.http.resize_with(index + 1, || None);
             }
             let series = self.http[index].get_or_insert_with(|| {
                 Box::new(HttpSeries {
+                    strands: strands_of(&mut self.timeline.strands, &self.registry.tags(record.tags)),
                     requests: 0,
                     judged: 0,
                     failed: 0,
                     phases: std::array::from_fn(|_| LiveTrend::new(Contains::Time)),
                 })
             });
+            self.windows.http(record, series.strands);
             series.requests += 1;
             series.judged += u64::from(record.failed.is_some());
             series.failed += u64::from(record.failed == Some(true));

@@ -19,7 +19,9 @@ mod trend;
 mod window;
 
 pub mod host;
+pub mod machine;
 pub mod threshold;
+pub mod utc;
 
 pub use collector::Collector;
 pub use host::{HostSample, ProcessSample, SocketCounts};
@@ -31,5 +33,5 @@ pub use snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
 pub use tags::{SystemTag, SystemTags, TagSet, UnknownSystemTag};
 pub use template::template;
 pub use threshold::{Aggregation, Expression, Filter, Op, ThresholdSpec};
-pub use trend::Trend;
-pub use window::{Timeline, Window};
+pub use trend::{BucketParts, PartsError, Trend, TrendParts};
+pub use window::{Slice, Strand, Timeline, Window};

@@ -6,7 +6,11 @@
 //! grows only as far as the largest value needs. Below [`EXACT`] values the samples themselves are kept: most
 //! series of a run with many tags are small, and a small run then shows exactly the numbers of the dialect.
 
+mod parts;
+
 use hdrhistogram::Histogram;
+
+pub use parts::{BucketParts, PartsError, TrendParts};
 
 use super::model::Contains;
 

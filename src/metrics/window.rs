@@ -1,7 +1,14 @@
 //! The run in slices of one second, and the whole of them as a time axis with what the probes saw.
 
+mod strand;
+
 use std::collections::VecDeque;
 use std::time::Duration;
+
+pub use strand::{Slice, Strand};
+
+use strand::OpenSlice;
+pub(super) use strand::{Strands, strands_of};
 
 use super::host::HostSample;
 use super::http::HttpRecord;
@@ -44,32 +51,22 @@ impl Window {
 
     /// Share of requests that failed, 0–1.
     pub fn failure_ratio(&self) -> f64 {
-        if self.requests == 0 {
-            0.0
-        } else {
-            self.failed as f64 / self.requests as f64
-        }
+        share(self.failed, self.requests)
     }
 
     /// Two neighbours as one. Percentiles cannot be added; the median becomes the mean weighted by requests, the
     /// high ones keep the worse of the two, so that a spike stays visible at every zoom.
     fn join(self, next: Window) -> Window {
-        let requests = self.requests + next.requests;
-        let weighted = self.p50 * self.requests as f64 + next.p50 * next.requests as f64;
         Window {
             start: self.start,
             length: self.length + next.length,
-            requests,
+            requests: self.requests + next.requests,
             failed: self.failed + next.failed,
             iterations: self.iterations + next.iterations,
             dropped: self.dropped + next.dropped,
             sent: self.sent + next.sent,
             received: self.received + next.received,
-            p50: if requests == 0 {
-                0.0
-            } else {
-                weighted / requests as f64
-            },
+            p50: weighted((self.requests, self.p50), (next.requests, next.p50)),
             p95: self.p95.max(next.p95),
             p99: self.p99.max(next.p99),
             lag_max: self.lag_max.max(next.lag_max),
@@ -86,6 +83,22 @@ pub(super) fn per_second(count: u64, length: Duration) -> f64 {
     }
 }
 
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+/// The mean of two values, each counted so often.
+fn weighted(one: (u64, f64), other: (u64, f64)) -> f64 {
+    match one.0 + other.0 {
+        0 => 0.0,
+        sum => (one.1 * one.0 as f64 + other.1 * other.0 as f64) / sum as f64,
+    }
+}
+
 /// The run on one time axis: load from the windows, machines from the probes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
@@ -93,6 +106,8 @@ pub struct Timeline {
     pub windows: Vec<Window>,
     /// Oldest first. Past four times the cap every second sample of a machine is dropped.
     pub hosts: Vec<HostSample>,
+    /// The requests of each phase and of each service by themselves.
+    pub strands: Vec<Strand>,
     cap: usize,
     /// Seconds that one entry of `windows` covers, but for the newest, which may still be growing.
     span: Duration,
@@ -114,6 +129,7 @@ impl Timeline {
         Timeline {
             windows: Vec::new(),
             hosts: Vec::new(),
+            strands: Vec::new(),
             cap: cap.max(2),
             span: SECOND,
         }
@@ -131,7 +147,15 @@ impl Timeline {
                 .chunks(2)
                 .map(|pair| pair.get(1).map_or(pair[0], |second| pair[0].join(*second)))
                 .collect();
+            self.strands
+                .iter_mut()
+                .for_each(|strand| strand.coarsen(self.span));
         }
+    }
+
+    /// How long the slices are: one second, twice that past the cap, and so on.
+    pub fn span(&self) -> Duration {
+        self.span
     }
 
     pub(super) fn push_host(&mut self, sample: HostSample) {
@@ -164,6 +188,8 @@ pub(super) struct OpenWindows {
 struct Open {
     counts: Window,
     duration: Trend,
+    /// By the number of the strand.
+    strands: Vec<Option<OpenSlice>>,
 }
 
 impl OpenWindows {
@@ -184,16 +210,26 @@ impl OpenWindows {
             self.open.push_back(Open {
                 counts: Window::default(),
                 duration: Trend::new(Contains::Time),
+                strands: Vec::new(),
             });
         }
         &mut self.open[index]
     }
 
-    pub(super) fn http(&mut self, record: &HttpRecord) {
+    pub(super) fn http(&mut self, record: &HttpRecord, strands: Strands) {
+        let duration = super::collector::to_ms(record.duration);
         let window = self.at(record.at);
         window.counts.requests += 1;
         window.counts.failed += u64::from(record.failed == Some(true));
-        window.duration.record(super::collector::to_ms(record.duration));
+        window.duration.record(duration);
+        for at in strands.into_iter().flatten().map(usize::from) {
+            if window.strands.len() <= at {
+                window.strands.resize_with(at + 1, || None);
+            }
+            window.strands[at]
+                .get_or_insert_with(OpenSlice::new)
+                .add(record, duration);
+        }
     }
 
     pub(super) fn sample(&mut self, sample: &Sample) {
@@ -239,6 +275,11 @@ impl OpenWindows {
                 ..open.as_ref().map_or_else(Window::default, |open| open.counts)
             };
             if let Some(open) = open.filter(|open| !open.duration.is_empty()) {
+                for (strand, slice) in timeline.strands.iter_mut().zip(&open.strands) {
+                    if let Some(slice) = slice {
+                        strand.push(slice.close(start, length), timeline.span);
+                    }
+                }
                 window.p50 = open.duration.percentile(50.0);
                 window.p95 = open.duration.percentile(95.0);
                 window.p99 = open.duration.percentile(99.0);
@@ -270,7 +311,7 @@ mod tests {
     fn a_record_counts_in_the_second_in_which_it_ended() {
         let (mut windows, mut timeline) = (OpenWindows::new(), Timeline::default());
         for (at, duration) in [(100, 1.0), (999, 200.0), (1000, 3.0)] {
-            windows.http(&record(at, duration));
+            windows.http(&record(at, duration), [None; 2]);
         }
         windows.close(Duration::from_millis(1250), false, &mut timeline);
         assert_eq!(timeline.windows.len(), 1);
@@ -278,7 +319,7 @@ mod tests {
         assert_eq!((first.requests, first.failed, first.length), (2, 1, SECOND));
         assert_eq!(first.p50, 100.5);
         // Late: its window is closed, so it counts in the next one and is not lost.
-        windows.http(&record(500, 5.0));
+        windows.http(&record(500, 5.0), [None; 2]);
         let last = windows
             .close(Duration::from_millis(1500), true, &mut timeline)
             .unwrap();
@@ -297,7 +338,7 @@ mod tests {
             tags: crate::metrics::TagsId::EMPTY,
             value: 4.0,
         });
-        windows.http(&record(2500, 5.0));
+        windows.http(&record(2500, 5.0), [None; 2]);
         windows.close(Duration::from_secs(3), false, &mut timeline);
         let seen: Vec<_> = timeline
             .windows
@@ -311,8 +352,9 @@ mod tests {
         #[test]
         fn coarsening_keeps_sums_order_and_the_cap(cap in 2usize..20, seconds in 1u64..500) {
             let (mut windows, mut timeline) = (OpenWindows::new(), Timeline::with_cap(cap));
+            timeline.strands = vec![Strand { tag: "phase", value: "x".into(), slices: Vec::new() }];
             for second in 0..seconds {
-                windows.http(&record(second * 1000 + 1, if second == seconds / 2 { 500.0 } else { 1.0 }));
+                windows.http(&record(second * 1000 + 1, if second == seconds / 2 { 500.0 } else { 1.0 }), [Some(0), None]);
                 windows.close(Duration::from_secs(second + 1), false, &mut timeline);
             }
             prop_assert!(timeline.windows.len() <= cap);
@@ -320,6 +362,9 @@ mod tests {
             prop_assert_eq!(timeline.windows.iter().map(|w| w.length.as_secs()).sum::<u64>(), seconds);
             prop_assert!(timeline.windows.windows(2).all(|w| w[0].start + w[0].length == w[1].start));
             prop_assert!(timeline.windows.iter().any(|w| w.p99 >= 490.0), "the spike stays visible");
+            // Every request was of the one strand, so its slices are the windows.
+            let slices = timeline.strands[0].slices.iter().map(|s| (s.start, s.length, s.requests, s.p99));
+            prop_assert!(slices.eq(timeline.windows.iter().map(|w| (w.start, w.length, w.requests, w.p99))));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::metrics::Epoch;
+use crate::metrics::utc::civil;
 
 /// Renders the times of records.
 #[derive(Debug)]
@@ -73,20 +74,6 @@ impl Clock {
         }
         text.push(b'Z');
     }
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar. Howard Hinnant's
-/// `civil_from_days`: an era is 400 years of 146,097 days, a year starts in March so that the leap day is its last.
-fn civil(day: i64) -> (i64, i64, i64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// The shortest decimal that reads back as the same value.

@@ -4,12 +4,14 @@
 //! probe's own affair: [`LocalProbe`] reads the machine that loadgen runs on, for `run --demo`.
 
 pub mod local;
+mod machine;
 pub mod procfs;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use local::{LocalProbe, Watch};
+pub use machine::machine;
 
 use crate::metrics::HostSample;
 
