@@ -1,7 +1,8 @@
 //! What is left after a run: the end-of-test summary, its JSON export, and the data that `handleSummary` gets.
 //!
 //! Everything here is a function of a [`Snapshot`](crate::metrics::Snapshot), a
-//! [`Timeline`](crate::metrics::Timeline) and options: no I/O, no clock.
+//! [`Timeline`](crate::metrics::Timeline) and options: no I/O, no clock. The one exception are the files of
+//! [`saved`] runs, which are written and read here.
 
 #![allow(
     clippy::format_collect,
@@ -17,6 +18,7 @@ mod format;
 mod groups;
 mod lines;
 mod metrics;
+pub mod saved;
 mod summary;
 
 pub use data::{DataOptions, summary_data};

@@ -1,0 +1,182 @@
+//! What probes saw, by machine, as lists of numbers of bounded length.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::metrics::{HostSample, ProcessSample};
+
+use super::number::{rounded, seconds};
+use super::{SavedHost, SavedProcess};
+
+/// At most so many numbers a list holds: an hour of seconds.
+const MOST: usize = 3600;
+
+type Columns = BTreeMap<String, Vec<Option<f64>>>;
+
+/// The samples of each machine.
+pub(super) fn hosts(samples: &[HostSample]) -> Vec<SavedHost> {
+    let mut names: Vec<&str> = Vec::new();
+    for sample in samples {
+        if !names.contains(&&*sample.host) {
+            names.push(&sample.host);
+        }
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            host(
+                name,
+                &samples.iter().filter(|s| &*s.host == name).collect::<Vec<_>>(),
+            )
+        })
+        .collect()
+}
+
+fn host(name: &str, samples: &[&HostSample]) -> SavedHost {
+    let mut saved = SavedHost {
+        host: name.to_owned(),
+        ..SavedHost::default()
+    };
+    let mut columns = Columns::new();
+    let mut at = Vec::new();
+    for sample in samples {
+        (saved.cores, saved.memory) = (sample.cores, sample.mem_total);
+        at.push(seconds(Duration::from_nanos(sample.at)));
+        for (column, value) in machine(sample) {
+            columns.entry(column.to_owned()).or_default().push(value);
+        }
+    }
+    saved.readings = at.len().div_ceil(MOST).max(1);
+    (saved.at, saved.series) = thinned(&at, columns, saved.readings);
+    let mut processes: Vec<&str> = Vec::new();
+    for process in samples.iter().flat_map(|sample| &sample.processes) {
+        if !processes.contains(&&*process.name) {
+            processes.push(&process.name);
+        }
+    }
+    saved.processes = processes
+        .into_iter()
+        .map(|name| process(name, samples, saved.readings))
+        .collect();
+    saved
+}
+
+fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 7] {
+    let sockets = sample.sockets;
+    [
+        ("cpu_busy", Some(sample.cpu_busy)),
+        ("cpu_steal", Some(sample.cpu_steal)),
+        ("cpu_iowait", Some(sample.cpu_iowait)),
+        ("memory_used", Some(sample.mem_used_ratio())),
+        ("load1", sample.load.map(|load| load[0])),
+        ("tcp_in_use", sockets.map(|sockets| sockets.in_use as f64)),
+        ("tcp_time_wait", sockets.map(|sockets| sockets.time_wait as f64)),
+    ]
+}
+
+fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess {
+    let (mut at, mut columns) = (Vec::new(), Columns::new());
+    for sample in samples {
+        // Two processes of one name are one here.
+        let mine: Vec<&ProcessSample> = sample.processes.iter().filter(|p| &*p.name == name).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        at.push(seconds(Duration::from_nanos(sample.at)));
+        let sum = |of: &dyn Fn(&ProcessSample) -> f64| Some(mine.iter().map(|p| of(p)).sum::<f64>());
+        let open: Option<f64> = mine.iter().map(|p| p.fds.map(f64::from)).sum();
+        for (column, value) in [
+            ("cpu_cores", sum(&|p| p.cpu_cores)),
+            ("memory", sum(&|p| p.rss as f64)),
+            ("threads", sum(&|p| f64::from(p.threads))),
+            ("open_files", open),
+        ] {
+            columns.entry(column.to_owned()).or_default().push(value);
+        }
+    }
+    let (at, series) = thinned(&at, columns, readings);
+    SavedProcess {
+        name: name.to_owned(),
+        at,
+        series,
+    }
+}
+
+/// Of so many readings each, the last time and the means.
+fn thinned(at: &[f64], columns: Columns, readings: usize) -> (Vec<f64>, Columns) {
+    let times = at
+        .chunks(readings)
+        .filter_map(|times| times.last().copied())
+        .collect();
+    let columns = columns
+        .into_iter()
+        .map(|(name, values)| (name, values.chunks(readings).map(mean).collect()))
+        .collect();
+    (times, columns)
+}
+
+fn mean(values: &[Option<f64>]) -> Option<f64> {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    (!known.is_empty()).then(|| rounded(known.iter().sum::<f64>() / known.len() as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(second: u64, busy: f64, process: Option<f64>) -> HostSample {
+        HostSample {
+            at: second * 1_000_000_000,
+            host: "a".into(),
+            cpu_busy: busy,
+            cpu_steal: 0.0,
+            cpu_iowait: 0.0,
+            cores: 2,
+            mem_total: 100,
+            mem_available: 25,
+            load: None,
+            sockets: None,
+            processes: process
+                .map(|cpu_cores| ProcessSample {
+                    name: "p".into(),
+                    pid: 1,
+                    cpu_cores,
+                    rss: 7,
+                    threads: 1,
+                    fds: None,
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_long_run_is_averaged_and_nothing_is_left_out() {
+        let samples: Vec<HostSample> = (0..7200)
+            .map(|second| {
+                sample(
+                    second,
+                    f64::from(u8::from(second % 2 == 0)),
+                    (second < 10).then_some(1.0),
+                )
+            })
+            .collect();
+        let hosts = hosts(&samples);
+        assert_eq!((hosts.len(), hosts[0].readings, hosts[0].at.len()), (1, 2, 3600));
+        assert!(hosts[0].series["cpu_busy"].iter().all(|busy| *busy == Some(0.5)));
+        assert!(hosts[0].series["load1"].iter().all(Option::is_none));
+        assert_eq!(hosts[0].series["memory_used"][0], Some(0.75));
+        assert_eq!(hosts[0].processes[0].at.len(), 5);
+    }
+
+    #[test]
+    fn machines_are_told_apart() {
+        let mut other = sample(1, 0.5, None);
+        other.host = "b".into();
+        let hosts = hosts(&[sample(1, 0.25, None), other]);
+        assert_eq!(
+            hosts.iter().map(|host| &*host.host).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+    }
+}
