@@ -9,6 +9,7 @@ mod finish;
 mod load;
 mod network;
 mod order;
+mod save;
 mod scrape;
 mod signals;
 mod target;
@@ -46,6 +47,7 @@ pub async fn run(mut order: Order) -> Result<Ending, RunError> {
 }
 
 async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
+    let save = save::open(&order)?;
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded)?;
     let observer = Observer::open(&run, target.child()).await?;
@@ -58,7 +60,7 @@ async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
     drop(batches);
     drop(page);
     match watching.await {
-        Ok(observer) => Ok(finish::finish(&run, observer, ending).await),
+        Ok(observer) => Ok(finish::finish(&run, observer, ending, save).await),
         Err(error) => Ok(Ending::Panic(format!("the collector: {error}"))),
     }
 }
@@ -153,7 +155,9 @@ impl Run {
                         scrape::first(page, self.order.linger, &self.control).await;
                     }
                     state(RunState::Running);
-                    handle.start(Instant::now() + START_IN);
+                    let start = Instant::now() + START_IN;
+                    self.begun.load_at(&self.epoch, start);
+                    handle.start(start);
                 }
                 Err(ending) => self.control.stop_now(Reason::Script {
                     kind: AbortKind::Exception,

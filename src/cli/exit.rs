@@ -34,6 +34,8 @@ pub enum ExitCode {
     Panic = 109,
     /// The script called `test.fail()`.
     Failed = 110,
+    /// `compare` found a regression.
+    Regression = 113,
 }
 
 impl ExitCode {
@@ -105,6 +107,7 @@ mod tests {
             (Ending::Panic(String::new()), 109),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
+            assert_eq!(ending.code(), code, "{ending:?}, in a saved run");
         }
     }
 }

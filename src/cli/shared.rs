@@ -33,6 +33,9 @@ pub struct ResultArgs {
     /// Wait for a scrape of /metrics before the load and after it, for at most this long
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = LINGER, help_heading = "Output")]
     pub linger: Option<String>,
+    /// Save everything about the run to a file, for compare and baseline; also as .gz
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub save: Option<PathBuf>,
     /// What the summary shows: compact, full or disabled
     #[arg(long, value_name = "MODE", help_heading = "Summary")]
     pub summary_mode: Option<String>,
@@ -120,9 +123,18 @@ impl ResultArgs {
             },
             no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
             workers: self.workers,
+            save: self.save.clone(),
+            command: command(),
             progress,
         })
     }
+}
+
+/// The command line. Where the program's file lies is of no interest.
+fn command() -> Vec<String> {
+    let typed = std::env::args_os().skip(1);
+    let typed = typed.map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once("loadgen".to_owned()).chain(typed).collect()
 }
 
 fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {

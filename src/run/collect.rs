@@ -43,23 +43,45 @@ pub struct Observer {
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
 #[derive(Clone, Default)]
-pub struct Begun(Arc<AtomicU64>);
+pub struct Begun {
+    /// Nanoseconds since the epoch.
+    test: Arc<AtomicU64>,
+    /// The same for the load, which comes after `setup()` and a first scrape; zero until it is known.
+    load: Arc<AtomicU64>,
+}
 
 impl Begun {
     /// It begins now.
     pub fn now(&self, epoch: &Epoch) {
-        self.0
+        self.test
             .store(epoch.nanos(std::time::Instant::now()), Ordering::Relaxed);
+    }
+
+    /// The load begins at this instant.
+    pub fn load_at(&self, epoch: &Epoch, instant: Instant) {
+        self.load
+            .store(epoch.nanos(instant.into_std()), Ordering::Relaxed);
+    }
+
+    /// When the test began, since the epoch.
+    pub fn at(&self) -> Duration {
+        Duration::from_nanos(self.test.load(Ordering::Relaxed))
+    }
+
+    /// When the load began, since the epoch; `None` if it never did.
+    pub fn load(&self) -> Option<Duration> {
+        let at = self.load.load(Ordering::Relaxed);
+        (at > 0).then(|| Duration::from_nanos(at))
     }
 
     /// Whether it has begun.
     fn has(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        !self.at().is_zero()
     }
 
     /// The test's own time at `since_epoch`.
     pub fn elapsed(&self, since_epoch: Duration) -> Duration {
-        since_epoch.saturating_sub(Duration::from_nanos(self.0.load(Ordering::Relaxed)))
+        since_epoch.saturating_sub(self.at())
     }
 
     fn fit(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {

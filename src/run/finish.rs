@@ -7,21 +7,30 @@ use std::rc::Rc;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
-use super::{Run, scrape};
+use super::{Run, save, scrape};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::RunState;
+use crate::report::saved::Destination;
 use crate::report::{DataOptions, SummaryOptions, summary, summary_data, summary_export};
 use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Reports on a run that has ended, and lets a scraper read the last page.
-pub async fn finish(run: &Run, mut observer: Observer, ending: Ending) -> Ending {
+pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Option<Destination>) -> Ending {
     let snapshot = observer.conclude();
     for file in observer.files.drain(..) {
         // Says itself what it lost.
         file.finish();
     }
-    report(run, &snapshot, observer.collector.timeline()).await;
+    let ending = match ending {
+        Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
+        ending => ending,
+    };
+    let timeline = observer.collector.timeline();
+    report(run, &snapshot, timeline).await;
+    if let Some(destination) = save {
+        save::write(run, destination, &snapshot, timeline, &ending);
+    }
     if let Some(page) = observer.page {
         page.set_state(RunState::Finished);
         scrape::last(&page, run.order.linger, &run.control).await;
@@ -29,10 +38,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending) -> Ending
             page.shutdown().await;
         }
     }
-    match ending {
-        Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
-        ending => ending,
-    }
+    ending
 }
 
 async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline) {

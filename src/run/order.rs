@@ -83,6 +83,10 @@ pub struct Order {
     pub progress: Progress,
     /// `--workers`; one per core otherwise.
     pub workers: Option<u16>,
+    /// `--save`.
+    pub save: Option<PathBuf>,
+    /// The command line as it was typed, for `--save`.
+    pub command: Vec<String>,
 }
 
 /// How a run ended.
@@ -108,6 +112,46 @@ pub enum Ending {
     Panic(String),
 }
 
+impl Ending {
+    /// Its name in a saved run.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Ending::Passed => "passed",
+            Ending::Thresholds => "thresholds",
+            Ending::SetupTimeout => "setup-timeout",
+            Ending::TeardownTimeout => "teardown-timeout",
+            Ending::Signal => "signal",
+            Ending::Api => "api",
+            Ending::Exception(_) => "exception",
+            Ending::Aborted(_) => "aborted",
+            Ending::Panic(_) => "panic",
+        }
+    }
+
+    /// The exit code that goes with it.
+    pub fn code(&self) -> i32 {
+        match self {
+            Ending::Passed => 0,
+            Ending::Thresholds => 99,
+            Ending::SetupTimeout => 100,
+            Ending::TeardownTimeout => 101,
+            Ending::Api => 103,
+            Ending::Signal => 105,
+            Ending::Exception(_) => 107,
+            Ending::Aborted(_) => 108,
+            Ending::Panic(_) => 109,
+        }
+    }
+
+    /// What it says beside its name.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Ending::Exception(message) | Ending::Aborted(message) | Ending::Panic(message) => Some(message),
+            _ => None,
+        }
+    }
+}
+
 /// What keeps a run from starting. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -123,6 +167,9 @@ pub enum RunError {
     /// A file that samples should go to.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The file that the run is to be saved to.
+    #[error(transparent)]
+    Save(#[from] crate::report::saved::SaveError),
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),

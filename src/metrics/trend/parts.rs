@@ -156,7 +156,9 @@ mod tests {
 
     fn trend(contains: Contains, values: &[f64]) -> Trend {
         let mut trend = Trend::new(contains);
-        values.iter().for_each(|value| trend.record(*value));
+        for value in values {
+            trend.record(*value);
+        }
         trend
     }
 

@@ -96,7 +96,7 @@ impl Strand {
     pub(crate) fn push(&mut self, slice: Slice, span: Duration) {
         match self.slices.last_mut() {
             Some(last) if round(last.start, span) == round(slice.start, span) => {
-                *last = last.join(slice, slice.start + slice.length - last.start);
+                *last = last.join(slice, (slice.start + slice.length).saturating_sub(last.start));
             }
             _ => self.slices.push(slice),
         }
@@ -107,7 +107,7 @@ impl Strand {
         for mut slice in std::mem::take(&mut self.slices) {
             let end = slice.start + slice.length;
             slice.start = round(slice.start, span);
-            slice.length = end - slice.start;
+            slice.length = end.saturating_sub(slice.start);
             self.push(slice, span);
         }
     }

@@ -135,16 +135,14 @@ fn metrics(snapshot: &Snapshot, table: &mut TagTable) -> SavedMetrics {
         rows.sort_by_key(|(place, _)| *place);
         match definition.kind {
             Kind::Counter => {
-                saved
-                    .counters
-                    .push(metric(&definition, folded, rows, |tags, value| match value {
-                        Value::Counter { total } => Some(SavedCounter { tags, total }),
-                        _ => None,
-                    }))
+                let series = |tags, value| match value {
+                    Value::Counter { total } => Some(SavedCounter { tags, total }),
+                    _ => None,
+                };
+                saved.counters.push(metric(&definition, folded, rows, series));
             }
-            Kind::Gauge => saved
-                .gauges
-                .push(metric(&definition, folded, rows, |tags, value| match value {
+            Kind::Gauge => {
+                let series = |tags, value| match value {
                     Value::Gauge { value, min, max, at } => Some(SavedGauge {
                         tags,
                         value,
@@ -153,19 +151,23 @@ fn metrics(snapshot: &Snapshot, table: &mut TagTable) -> SavedMetrics {
                         at: seconds(Duration::from_nanos(at)),
                     }),
                     _ => None,
-                })),
-            Kind::Rate => saved
-                .rates
-                .push(metric(&definition, folded, rows, |tags, value| match value {
+                };
+                saved.gauges.push(metric(&definition, folded, rows, series));
+            }
+            Kind::Rate => {
+                let series = |tags, value| match value {
                     Value::Rate { passes, total } => Some(SavedRate { tags, passes, total }),
                     _ => None,
-                })),
-            Kind::Trend => saved
-                .trends
-                .push(metric(&definition, folded, rows, |tags, value| match value {
+                };
+                saved.rates.push(metric(&definition, folded, rows, series));
+            }
+            Kind::Trend => {
+                let series = |tags, value| match value {
                     Value::Trend(trend) => Some(SavedTrend::new(tags, &trend)),
                     _ => None,
-                })),
+                };
+                saved.trends.push(metric(&definition, folded, rows, series));
+            }
         }
     }
     saved

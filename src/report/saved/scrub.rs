@@ -58,37 +58,25 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// Learns from variables given with `-e`, from those of the system, and from values known to be secret.
+    /// Learns from what was given for this run, variables and headers, and from the system's variables.
     pub fn new<'a>(
         given: impl IntoIterator<Item = (&'a str, &'a str)>,
         system: impl IntoIterator<Item = (&'a str, &'a str)>,
-        secrets: impl IntoIterator<Item = &'a str>,
     ) -> Scrubber {
-        let mut values: Vec<String> = Vec::new();
-        let mut learn = |value: &str, shortest: usize| {
+        let given = given.into_iter().map(|pair| (pair, SHORTEST));
+        let system = system.into_iter().map(|pair| (pair, SHORTEST_OF_SYSTEM));
+        let mut values = Vec::new();
+        for ((name, value), shortest) in given.chain(system) {
             let value = value.trim();
-            if value.len() >= shortest && value != HIDDEN {
-                values.push(value.to_owned());
+            if !is_secret(name) {
+                continue;
             }
-        };
-        for (name, value) in given {
-            if is_secret(name) {
-                learn(value, SHORTEST);
-            }
-        }
-        for (name, value) in system {
-            if is_secret(name) {
-                learn(value, SHORTEST_OF_SYSTEM);
-            }
-        }
-        for value in secrets {
-            learn(value, SHORTEST);
             // `Bearer …`: the word after it is what is secret.
-            if let Some((_, word)) = value.trim().split_once(' ') {
-                learn(word, SHORTEST);
-            }
+            let word = value.split_once(' ').map(|(_, word)| word);
+            let learnt = [Some(value), word].into_iter().flatten();
+            values.extend(learnt.filter(|value| value.len() >= shortest).map(str::to_owned));
         }
-        values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        values.sort_by(|a: &String, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Scrubber { values }
     }
@@ -154,13 +142,11 @@ impl Scrubber {
     /// A command line. What is said with `-H` and `-b` is hidden altogether: headers and bodies carry secrets under any
     /// name.
     pub fn command(&self, arguments: &[String]) -> Vec<String> {
-        let mut before = "";
-        let mut scrubbed = Vec::new();
-        for argument in arguments {
-            scrubbed.push(self.argument(before, argument));
-            before = argument;
-        }
-        scrubbed
+        let before = std::iter::once("").chain(arguments.iter().map(String::as_str));
+        let pairs = before.zip(arguments);
+        pairs
+            .map(|(before, argument)| self.argument(before, argument))
+            .collect()
     }
 
     fn argument(&self, before: &str, argument: &str) -> String {
@@ -346,12 +332,12 @@ mod tests {
                 ("API_KEY", "test-api-key"),
                 ("PIN_TOKEN", "123"),
                 ("NAME", "not secret"),
+                ("authorization", "Bearer s3cr3t.s3cr3t"),
             ],
             [
                 ("HOME_TOKEN", "eleven char"),
                 ("CI_JOB_TOKEN", "0123456789abcdef"),
             ],
-            ["Bearer s3cr3t.s3cr3t", "Bearer"],
         );
         assert_eq!(
             scrubber.text("test-api-key 123 not secret eleven char 0123456789abcdef s3cr3t.s3cr3t"),
