@@ -265,7 +265,7 @@ fn what_is_wrong_is_named_with_its_mend() {
     for (args, message) in [
         (
             &["run", "nosuch"][..],
-            "there is no script or scenario `nosuch`; the scenarios are: health, ",
+            "there is no script or scenario `nosuch`; the scenarios are: ",
         ),
         (
             &["run", "--out", "influx=x", "health"],
