@@ -13,6 +13,7 @@ mod expected;
 mod fiber;
 mod globals;
 mod host;
+mod html;
 mod modules;
 mod program;
 mod source;

@@ -66,7 +66,11 @@ fn serve(stream: TcpStream) -> Option<()> {
     loop {
         let asked = read(&mut reader)?;
         let (status, extra, body) = answer(&asked);
-        let body = body.to_string();
+        // A request can ask for its own body instead of what is told of it.
+        let body = match asked.header("x-echo") {
+            Some("raw") => String::from_utf8_lossy(&asked.body).into_owned(),
+            _ => body.to_string(),
+        };
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n",
             body.len()

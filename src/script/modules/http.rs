@@ -3,6 +3,7 @@
 mod batch;
 mod body;
 mod file;
+mod follow;
 mod jar;
 mod params;
 mod response;

@@ -1,5 +1,6 @@
 //! The modules that scripts import by name.
 
+pub mod html;
 pub mod http;
 pub mod k6;
 pub mod metrics;
@@ -12,7 +13,7 @@ use rquickjs::{
 
 /// Names of the built-in modules.
 pub fn names() -> &'static [&'static str] {
-    &["k6", "k6/http", "k6/metrics"]
+    &["k6", "k6/html", "k6/http", "k6/metrics"]
 }
 
 /// Whether `name` is a built-in module.
@@ -25,6 +26,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
     let ctx = ctx.clone();
     Some(match name {
         "k6" => Module::declare_def::<k6::K6, _>(ctx, name),
+        "k6/html" => Module::declare_def::<html::HtmlModule, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
         _ => return None,

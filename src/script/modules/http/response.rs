@@ -8,7 +8,10 @@ use rquickjs::{
     object::Property,
 };
 
-use super::params::{Call, ResponseType, shown_body};
+use super::{
+    follow,
+    params::{Call, ResponseType, shown_body},
+};
 use crate::net::{self, NetError, status_text};
 
 /// A response; with `error` set, a request that got none.
@@ -231,6 +234,44 @@ impl Response {
         let value = ctx.json_parse(body)?;
         object.prop(KEPT, Property::from(value.clone()))?;
         Ok(value)
+    }
+
+    /// The body as a page, parsed anew each time; `selector` picks elements of it.
+    fn html<'js>(this: Me<'js>, ctx: Ctx<'js>, selector: Opt<Option<String>>) -> Result<Value<'js>> {
+        let page = follow::page(&this.0.borrow());
+        let page = Class::instance(ctx, page)?.into_value();
+        match selector.0.flatten().filter(|selector| !selector.is_empty()) {
+            Some(selector) => {
+                let object = page.as_object().ok_or(rquickjs::Error::Unknown)?;
+                let find: rquickjs::Function = object.get("find")?;
+                find.call((This(page.clone()), selector))
+            }
+            None => Ok(page),
+        }
+    }
+
+    /// Sends the page's form, filled in.
+    #[qjs(rename = "submitForm")]
+    fn submit_form<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Object<'js>>) -> Result<Value<'js>> {
+        follow::submit_form(&ctx, &this.0.borrow(), given.0)
+    }
+
+    /// Follows a link of the page.
+    #[qjs(rename = "clickLink")]
+    fn click_link<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Object<'js>>) -> Result<Value<'js>> {
+        follow::click_link(&ctx, &this.0.borrow(), given.0)
+    }
+}
+
+impl Response {
+    /// Where the answer came from, after redirects.
+    pub fn address(&self) -> &str {
+        self.inner.url()
+    }
+
+    /// The body as text.
+    pub fn page_text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.inner.body)
     }
 }
 
