@@ -1,14 +1,18 @@
-//! The globals that scripts expect: `__ENV`, `__VU`, `__ITER`, `console`, `open`, timers.
+//! The globals that scripts expect: `__ENV`, `__VU`, `__ITER`, `console`, `open`, timers, `crypto`, text encodings.
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use rquickjs::{
     ArrayBuffer, Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
-    function::{MutFn, Opt, Rest},
+    function::{Opt, Rest},
     object::{Accessor, Property},
 };
 
-use super::host::{Host, Phase};
+use super::{
+    host::{Host, Phase},
+    modules::crypto,
+    text,
+};
 
 /// Installs the globals of one virtual user.
 pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, String>) -> Result<()> {
@@ -23,9 +27,13 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
         for (name, value) in me.workshop.program.env().iter().chain(&extra) {
             variables.set(name.as_str(), value.as_str())?;
         }
-        Ok(variables)
+        Ok(variables.into_value())
     })?;
     lazy(&globals, "console", console)?;
+    lazy(&globals, "crypto", crypto::web_crypto)?;
+    for (name, make) in text::GLOBALS {
+        lazy(&globals, name, make)?;
+    }
     globals.set("open", Function::new(ctx.clone(), open)?)?;
     for (name, repeat) in [("setTimeout", false), ("setInterval", true)] {
         let set = move |ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<f64>, rest: Rest<Value<'js>>| {
@@ -47,15 +55,20 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
 /// seeds its own with the clock's microseconds, so that two virtual users made by two workers at one moment would draw
 /// the same numbers, and send the same ids. `Math` is made when it is first read; other scripts need not pay for it.
 pub fn draws(ctx: &Ctx<'_>) -> Result<()> {
-    if Host::of(ctx)?.draws.replace(true) {
+    let host = Host::of(ctx)?;
+    if host.random.borrow().is_some() {
         return Ok(());
     }
-    draw_from(ctx, fastrand::Rng::new())
+    draw_from(ctx, &host, fastrand::Rng::new())
 }
 
-/// Makes `Math.random` draw from this generator.
-pub fn draw_from(ctx: &Ctx<'_>, mut random: fastrand::Rng) -> Result<()> {
-    let next = MutFn::new(move || random.f64());
+/// Makes `Math.random`, and what else draws numbers for a test, draw from this generator.
+pub fn draw_from(ctx: &Ctx<'_>, host: &Rc<Host>, random: fastrand::Rng) -> Result<()> {
+    if host.random.replace(Some(random)).is_some() {
+        return Ok(());
+    }
+    let me = host.clone();
+    let next = move || me.draw(fastrand::Rng::f64);
     let math: Object = ctx.globals().get("Math")?;
     let next = Function::new(ctx.clone(), next)?.with_name("random")?;
     math.prop("random", Property::from(next).writable().configurable())
@@ -64,9 +77,9 @@ pub fn draw_from(ctx: &Ctx<'_>, mut random: fastrand::Rng) -> Result<()> {
 /// A global that is made when it is first read: what a script does not use costs a virtual user next to nothing.
 fn lazy<'js, F>(globals: &Object<'js>, name: &'static str, make: F) -> Result<()>
 where
-    F: Fn(&Ctx<'js>) -> Result<Object<'js>> + 'js,
+    F: Fn(&Ctx<'js>) -> Result<Value<'js>> + 'js,
 {
-    let read = move |ctx: Ctx<'js>| -> Result<Object<'js>> {
+    let read = move |ctx: Ctx<'js>| -> Result<Value<'js>> {
         let value = make(&ctx)?;
         let property = Property::from(value.clone())
             .writable()
@@ -100,7 +113,7 @@ fn set_timer<'js>(
         .set_timer(ctx, callback, delay, repeat, arguments) as f64)
 }
 
-fn console<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+fn console<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
     type Log = fn(&str);
     let levels: [(&str, Log); 5] = [
         ("log", |text| tracing::info!(target: "console", "{text}")),
@@ -121,7 +134,7 @@ fn console<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
             Property::from(Function::new(ctx.clone(), write)?.with_name(name)?).writable(),
         )?;
     }
-    Ok(console)
+    Ok(console.into_value())
 }
 
 /// A value as `console.log` shows it: strings as they are, errors with their stack, the rest as JSON.
@@ -161,22 +174,4 @@ fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<String>) -> Result<Value<'js
     }
     let text = String::from_utf8_lossy(&bytes);
     Ok(rquickjs::String::from_str(ctx, &text)?.into_value())
-}
-
-/// The bytes of an `ArrayBuffer` or a view of one; `None` for any other value, or a detached buffer.
-pub fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
-    let object = value.as_object()?;
-    if let Some(buffer) = ArrayBuffer::from_value(value.clone()) {
-        return copied(&buffer, 0, buffer.len());
-    }
-    // A view (Uint8Array, DataView, …) tells its window into its buffer itself.
-    let buffer = object.get::<_, Option<ArrayBuffer>>("buffer").ok().flatten()?;
-    let offset = object.get::<_, usize>("byteOffset").ok()?;
-    copied(&buffer, offset, object.get::<_, usize>("byteLength").ok()?)
-}
-
-fn copied(buffer: &ArrayBuffer<'_>, offset: usize, length: usize) -> Option<Vec<u8>> {
-    super::fiber::buffer_bytes(buffer)?
-        .get(offset..offset.checked_add(length)?)
-        .map(<[u8]>::to_vec)
 }

@@ -172,10 +172,12 @@ pub struct Host {
     context: Cell<TagsId>,
     /// `http.setResponseCallback`.
     pub expected: RefCell<Expected>,
-    /// Whether `Math.random` draws from a generator of its own.
-    pub draws: Cell<bool>,
+    /// Where `Math.random` draws from, once a module that draws is loaded or `randomSeed` is called.
+    pub random: RefCell<Option<fastrand::Rng>>,
     /// Promises that were rejected and that nothing has handled yet, with what they were rejected with.
     pub rejections: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>,
+    /// Whether it is making an array for all virtual users.
+    pub making: Cell<bool>,
     /// Wire bytes since they were last recorded.
     pub sent: Cell<u64>,
     /// Wire bytes since they were last recorded.
@@ -203,8 +205,9 @@ impl Host {
             root,
             base,
             expected: RefCell::default(),
-            draws: Cell::new(false),
+            random: RefCell::default(),
             rejections: RefCell::default(),
+            making: Cell::new(false),
             sent: Cell::new(0),
             received: Cell::new(0),
             workshop,
@@ -231,6 +234,14 @@ impl Host {
     /// The virtual user is being interrupted; the error ends the script.
     pub fn wait_for<F: Future>(&self, ctx: &Ctx<'_>, future: F) -> rquickjs::Result<F::Output> {
         self.bridge.wait_for(future).map_err(|_| interruption(ctx))
+    }
+
+    /// Draws from where `Math.random` does.
+    pub fn draw<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        match &mut *self.random.borrow_mut() {
+            Some(random) => draw(random),
+            None => draw(&mut fastrand::Rng::new()),
+        }
     }
 
     /// Nanoseconds since the run's zero.

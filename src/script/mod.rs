@@ -7,6 +7,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod bundled;
+mod bytes;
 mod error;
 mod events;
 mod expected;
@@ -14,9 +15,12 @@ mod fiber;
 mod globals;
 mod host;
 mod html;
+mod jslib;
 mod modules;
 mod program;
+mod shared;
 mod source;
+mod text;
 mod user;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{
     error::ScriptError,
     fiber::load_bytecode,
     globals, modules,
+    shared::SharedArrays,
     source::{self, Entry},
 };
 
@@ -29,6 +30,7 @@ pub struct Program {
     compiled: Mutex<FxHashMap<String, Arc<Compiled>>>,
     files: Mutex<FxHashMap<PathBuf, Bytes>>,
     data: OnceLock<Arc<str>>,
+    arrays: SharedArrays,
     complaints: Mutex<FxHashSet<(u16, String)>>,
 }
 
@@ -77,6 +79,7 @@ impl Program {
             compiled: Mutex::new(compiled),
             files: Mutex::default(),
             data: OnceLock::new(),
+            arrays: SharedArrays::default(),
             complaints: Mutex::default(),
         }
     }
@@ -99,6 +102,11 @@ impl Program {
     /// Keeps what `setup()` returned; only the first call counts.
     pub fn set_data(&self, json: &str) {
         let _ = self.data.set(json.into());
+    }
+
+    /// The arrays that all virtual users share.
+    pub fn arrays(&self) -> &SharedArrays {
+        &self.arrays
     }
 
     /// Whether this kind of failure at this host is new to the run.

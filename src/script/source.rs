@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{bundled, modules};
+use super::{bundled, jslib, modules};
 
 /// The script to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,9 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
     if modules::is_builtin(name) {
         return Ok(name.to_owned());
     }
+    if name == jslib::NATIVE && jslib::text(base).is_some() {
+        return Ok(name.to_owned());
+    }
     if name == "k6/browser" || name.starts_with("k6/browser/") {
         return Err(
             "`k6/browser` is not supported: loadgen sends requests, it does not drive a browser".into(),
@@ -158,6 +161,9 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
             "unknown module `{name}`; there are: {}",
             modules::names().join(", ")
         ));
+    }
+    if let Some(library) = jslib::resolve(name) {
+        return library;
     }
     if name.starts_with("https://") || name.starts_with("http://") {
         return Err(format!(
@@ -199,6 +205,9 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
 
 /// The text of a module that [`resolve`] named.
 pub fn text(module: &str) -> Result<String, String> {
+    if let Some(text) = jslib::text(module) {
+        return Ok(text.to_owned());
+    }
     if let Some(path) = module.strip_prefix("bundled:") {
         let file = bundled::find(path).map(|(_, text)| text.to_owned());
         return file.ok_or_else(|| format!("there is no bundled module `{path}`"));
@@ -235,6 +244,7 @@ mod tests {
             ("https://example.com/x.js", "not built in"),
             ("./nope.js", "/x/nope.js"),
             ("k6/browser", "does not drive a browser"),
+            ("loadgen:native", "unknown module"),
         ] {
             let message = resolve("file:///x/a.js", name).unwrap_err();
             assert!(message.contains(part), "{name}: {message}");

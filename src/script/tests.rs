@@ -20,6 +20,9 @@ use crate::{
     net::{NetOptions, Shared},
 };
 
+mod sharing;
+mod shelf;
+
 const NAME: &str = "file:///test/script.js";
 
 fn run<T>(test: impl Future<Output = T>) -> T {

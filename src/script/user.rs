@@ -430,7 +430,7 @@ fn files<'js>(ctx: &Ctx<'js>, result: &Value<'js>) -> rquickjs::Result<Files> {
         let (path, content) = entry?;
         let bytes = match content.as_string() {
             Some(text) => text.to_string()?.into_bytes(),
-            None => globals::bytes_of(&content).ok_or_else(|| wrong(&format!("`{path}` is neither")))?,
+            None => super::bytes::bytes_of(&content).ok_or_else(|| wrong(&format!("`{path}` is neither")))?,
         };
         out.push((path, bytes));
     }

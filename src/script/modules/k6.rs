@@ -56,9 +56,10 @@ impl ModuleDef for K6 {
                 ))
             },
         )?;
-        shelf.function("randomSeed", |ctx: Ctx<'js>, seed: Coerced<f64>| {
+        let me = host.clone();
+        shelf.function("randomSeed", move |ctx: Ctx<'js>, seed: Coerced<f64>| {
             // Repeatable, as in the dialect: each virtual user that asks for this seed draws the same numbers.
-            globals::draw_from(&ctx, fastrand::Rng::with_seed(seed.0.to_bits()))
+            globals::draw_from(&ctx, &me, fastrand::Rng::with_seed(seed.0.to_bits()))
         })?;
         shelf.finish()
     }

@@ -1,10 +1,15 @@
 //! The modules that scripts import by name.
 
+pub mod crypto;
+pub mod encoding;
 pub mod html;
 pub mod http;
 pub mod k6;
 pub mod metrics;
+pub mod native;
+pub mod timers;
 
+use super::jslib::NATIVE;
 use rquickjs::{
     Ctx, Function, Module, Object, Result, Value,
     function::IntoJsFunc,
@@ -13,7 +18,16 @@ use rquickjs::{
 
 /// Names of the built-in modules.
 pub fn names() -> &'static [&'static str] {
-    &["k6", "k6/html", "k6/http", "k6/metrics"]
+    &[
+        "k6",
+        "k6/crypto",
+        "k6/data",
+        "k6/encoding",
+        "k6/html",
+        "k6/http",
+        "k6/metrics",
+        "k6/timers",
+    ]
 }
 
 /// Whether `name` is a built-in module.
@@ -21,14 +35,18 @@ pub fn is_builtin(name: &str) -> bool {
     names().contains(&name)
 }
 
-/// Declares the built-in module `name`, or `None` if there is none of that name.
+/// Declares the module `name` if it is built in and written in Rust, else `None`.
 pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Declared>>> {
     let ctx = ctx.clone();
     Some(match name {
         "k6" => Module::declare_def::<k6::K6, _>(ctx, name),
+        "k6/crypto" => Module::declare_def::<crypto::Crypto, _>(ctx, name),
+        "k6/encoding" => Module::declare_def::<encoding::Encoding, _>(ctx, name),
         "k6/html" => Module::declare_def::<html::HtmlModule, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
+        "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
+        NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use rquickjs::{Class, Coerced, Ctx, FromJs, Result, Type, Value};
 
 use super::file::FileData;
-use crate::script::globals::bytes_of;
+use crate::script::bytes::bytes_of;
 
 /// The bytes of a body and the content type it brings along; `None` for no body.
 pub fn encode<'js>(ctx: &Ctx<'js>, body: &Value<'js>) -> Result<Option<(Bytes, Option<HeaderValue>)>> {

@@ -6,7 +6,7 @@ use rquickjs::{
     ArrayBuffer, Class, Ctx, Exception, IntoJs, JsLifetime, Result, Value, class::Trace, function::Opt,
 };
 
-use crate::script::globals::bytes_of;
+use crate::script::bytes::bytes_of;
 
 /// What a form sends as a file.
 #[derive(Trace, JsLifetime)]

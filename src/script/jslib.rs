@@ -1,0 +1,74 @@
+//! Modules that are written in JavaScript and built in: the libraries that scripts import from `https://jslib.k6.io`, and
+//! those of the dialect that need little more than JavaScript. No network is touched to load one.
+
+/// Where the dialect's libraries are published.
+const SITE: &str = "https://jslib.k6.io/";
+
+/// How a module's name begins that came from there.
+const PREFIX: &str = "jslib:";
+
+/// What only built-in modules may import.
+pub const NATIVE: &str = "loadgen:native";
+
+/// Libraries by the first part of their address, whatever the version.
+const LIBRARIES: [(&str, &str); 1] = [("k6-utils", include_str!("jslib/k6-utils.js"))];
+
+/// Modules of the dialect.
+const MODULES: [(&str, &str); 1] = [("k6/data", include_str!("jslib/shared-array.js"))];
+
+fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    table
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+/// The module that an address stands for; `None` if it is none of the libraries' site.
+///
+/// # Errors
+/// A sentence that lists the libraries there are.
+pub fn resolve(address: &str) -> Option<Result<String, String>> {
+    let library = address.strip_prefix(SITE)?.split('/').next().unwrap_or("");
+    Some(match find(&LIBRARIES, library) {
+        Some(_) => Ok(format!("{PREFIX}{library}")),
+        None => {
+            let known: Vec<&str> = LIBRARIES.iter().map(|(name, _)| *name).collect();
+            Err(format!(
+                "the library `{address}` is not built in; of jslib.k6.io there are: {}. Download it next to the \
+                 script and import it as './FILE.js'",
+                known.join(", ")
+            ))
+        }
+    })
+}
+
+/// The text of a module that is built in and written in JavaScript.
+pub fn text(module: &str) -> Option<&'static str> {
+    match module.strip_prefix(PREFIX) {
+        Some(library) => find(&LIBRARIES, library),
+        None => find(&MODULES, module),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_version_of_a_library_is_the_same_module() {
+        for version in ["1.4.0", "1.6.0", "latest"] {
+            let address = format!("https://jslib.k6.io/k6-utils/{version}/index.js");
+            let module = resolve(&address).unwrap().unwrap();
+            assert_eq!(module, "jslib:k6-utils");
+            assert!(text(&module).is_some());
+        }
+        assert_eq!(resolve("https://example.com/k6-utils/1.4.0/index.js"), None);
+        let message = resolve("https://jslib.k6.io/aws/0.1.0/s3.js")
+            .unwrap()
+            .unwrap_err();
+        assert!(
+            message.contains("aws/0.1.0") && message.contains("k6-utils"),
+            "{message}"
+        );
+    }
+}
