@@ -9,6 +9,7 @@ mod finish;
 mod load;
 mod network;
 mod order;
+mod profile;
 mod save;
 mod scrape;
 mod signals;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout};
 
 pub use load::{Loaded, Prepared, load};
 pub use order::{DemoOrder, Ending, Linger, Order, RunError, Subject, SummaryOrder};
+pub use profile::names as profile_names;
 
 use self::collect::{Begun, Observer};
 use self::target::Target;

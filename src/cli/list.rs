@@ -6,7 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::ExitCode;
-use crate::script::{Listed, scenarios};
+use super::shared::runtime;
+use crate::run::profile_names;
+use crate::script::{Entry, Listed, scenarios};
 
 /// List the scenarios that can be run by name
 #[derive(Clone, Debug, Args)]
@@ -27,16 +29,31 @@ struct About {
 impl ListArgs {
     /// Prints them.
     pub fn execute(&self) -> ExitCode {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(code) => return code,
+        };
         let all = scenarios();
+        let profiles = |scenario: &Listed| {
+            let entry = Entry::find(&scenario.name)?;
+            runtime
+                .block_on(profile_names(&entry))
+                .map_err(|error| error.to_string())
+        };
         if self.json {
             let entry = |scenario: &Listed| {
                 let about = about(&scenario.text);
-                json!({
+                let mut entry = json!({
                     "name": scenario.name,
                     "source": if scenario.local { "file" } else { "bundled" },
                     "description": about.description,
                     "details": about.details,
-                })
+                });
+                match profiles(scenario) {
+                    Ok(names) => entry["profiles"] = names.into(),
+                    Err(error) => entry["error"] = error.into(),
+                }
+                entry
             };
             super::print(&format!(
                 "{:#}\n",
@@ -52,6 +69,14 @@ impl ListArgs {
             for line in about.details {
                 let _ = writeln!(text, "      {line}");
             }
+            let _ = match profiles(scenario) {
+                Ok(names) => writeln!(text, "      profiles: {}", names.join(", ")),
+                Err(error) => writeln!(
+                    text,
+                    "      does not load: {}",
+                    error.lines().next().unwrap_or_default()
+                ),
+            };
         }
         super::print(&text);
         ExitCode::Passed

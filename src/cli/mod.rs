@@ -10,6 +10,7 @@ pub mod list;
 mod log;
 mod options;
 pub mod run;
+mod script;
 mod shared;
 
 use std::io::Write;

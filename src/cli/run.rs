@@ -1,21 +1,19 @@
 //! `loadgen run`: a scenario or a script.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::exit::ExitCode;
 use super::log;
-use super::options::OptionArgs;
+use super::script::ScriptArgs;
 use super::shared::{ResultArgs, execute};
 use crate::output::Progress;
-use crate::run::{DemoOrder, Order, Subject};
-use crate::script::Entry;
+use crate::run::{DemoOrder, Order};
 
 const EXAMPLES: &str = "\
 Examples:
   loadgen run --demo health                          a bundled scenario, an embedded target
   loadgen run --demo --demo-capacity 500 spike       a target that breaks
+  loadgen run --profile stress tachikoma/missions    a load by its name (see loadgen list)
   loadgen run -u 10 -d 30s test.js                   10 virtual users for 30 seconds
   loadgen run -s 10s:100 -s 1m:100 -s 10s:0 test.js  ramp to 100 and back
   loadgen run -o json=samples.json.gz test.js        every sample in a file";
@@ -24,19 +22,10 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct RunArgs {
-    /// A scenario's name (see `loadgen list`), a script file, or - for standard input
-    #[arg(value_name = "SCRIPT")]
-    script: String,
     #[command(flatten)]
-    options: OptionArgs,
+    script: ScriptArgs,
     #[command(flatten)]
     results: ResultArgs,
-    /// Set a variable of the script's __ENV (repeatable)
-    #[arg(short, long, value_name = "NAME=VALUE", help_heading = "Load")]
-    env: Vec<String>,
-    /// Whether the script's __ENV has the system's variables too
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Load")]
-    include_system_env_vars: bool,
 
     /// Start the embedded target on free ports, point the script's variables at it, and sample its CPU and memory
     #[arg(long, help_heading = "Demo target")]
@@ -172,14 +161,7 @@ impl RunArgs {
     }
 
     fn order(&self, progress: Progress) -> Result<Order, String> {
-        let subject = Subject::Script(Entry::find(&self.script)?);
-        let mut order = self
-            .results
-            .order(subject, &self.script, self.options.raw(), progress)?;
-        order.env = variables(&self.env)?;
-        if !self.include_system_env_vars {
-            order.system_env.clear();
-        }
+        let mut order = self.script.order(&self.results, progress)?;
         if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
             order.demo = Some(DemoOrder {
                 capacity: self.demo_capacity.map(Into::into),
@@ -188,16 +170,6 @@ impl RunArgs {
         }
         Ok(order)
     }
-}
-
-/// `-e NAME=VALUE`; a name alone takes the system's value, as in the dialect.
-pub fn variables(given: &[String]) -> Result<BTreeMap<String, String>, String> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some(("", _)) => Err(format!("--env {text}: the name is missing; write NAME=VALUE")),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Ok((text.clone(), std::env::var(text).unwrap_or_default())),
-    };
-    given.iter().map(pair).collect()
 }
 
 /// Words as a shell splits them: blanks between, quotes around.
@@ -234,16 +206,5 @@ mod tests {
         assert_eq!(split("'a b' \"\" c'd e'"), ["a b", "", "cd e"]);
         assert!(split("  ").is_empty());
         assert!(words("'a").is_err());
-    }
-
-    #[test]
-    fn variables_need_a_name() {
-        let given = ["A=1".to_owned(), "B=x=y".to_owned()];
-        let expected = BTreeMap::from([
-            ("A".to_owned(), "1".to_owned()),
-            ("B".to_owned(), "x=y".to_owned()),
-        ]);
-        assert_eq!(variables(&given).unwrap(), expected);
-        assert!(variables(&["=1".to_owned()]).is_err());
     }
 }

@@ -112,6 +112,7 @@ impl ResultArgs {
             file,
             env: BTreeMap::new(),
             system_env: variables.into_iter().collect(),
+            profile: None,
             demo: None,
             outputs: outputs.map_err(|error| error.to_string())?,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,

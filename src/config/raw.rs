@@ -17,6 +17,8 @@ pub enum Tier {
     File,
     /// The script's exported `options`.
     Script,
+    /// The options of `--profile`.
+    Profile,
     /// `K6_*` and `LOADGEN_*` variables.
     Environment,
     /// Command-line flags.
@@ -29,6 +31,7 @@ impl fmt::Display for Tier {
             Self::Default => "default",
             Self::File => "config file",
             Self::Script => "script",
+            Self::Profile => "profile",
             Self::Environment => "environment",
             Self::Flags => "flag",
         })
@@ -118,6 +121,7 @@ impl RawOptions {
         let label = match (tier, catalog::find(name)) {
             (Tier::Flags, Some(option)) => option.flag(),
             (Tier::Script, _) => format!("options.{name}"),
+            (Tier::Profile, _) => format!("the profile's {name}"),
             _ => name.to_owned(),
         };
         self.given.insert(name.to_owned(), Given { value, tier, label });

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::order::{Order, RunError, Subject};
+use super::profile;
 use crate::config::{Config, RawOptions, Tier, check};
 use crate::engine::UrlPlan;
 use crate::metrics::{Epoch, Recorder, Registry, SystemTags};
 use crate::net::{NetOptions, Shared};
-use crate::script::{Exports, HttpDefaults, Program, ScriptUser, Seat, Workshop};
+use crate::script::{Exports, HttpDefaults, Program, ScriptError, ScriptUser, Seat, Workshop};
 
 /// A subject that is ready to run.
 #[derive(Clone)]
@@ -64,11 +65,21 @@ impl Loaded {
 /// The script does not load, or options are wrong: all of them are told at once.
 pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     let provisional = Registry::new(SystemTags::default());
+    let mut profile = RawOptions::new();
     let subject = match &order.subject {
         Subject::Script(entry) => {
             let mut env: BTreeMap<String, String> = order.system_env.clone();
             env.extend(order.env.clone());
-            let program = Arc::new(Program::new(entry, env).map_err(RunError::Script)?);
+            let unreadable = |message| RunError::Script(ScriptError::new(message));
+            let (module, text) = (
+                entry.module().map_err(unreadable)?,
+                entry.read().map_err(unreadable)?,
+            );
+            if let Some(name) = &order.profile {
+                profile = profile::find(name, &module, &text, &env).await?;
+                env.insert(profile::VARIABLE.to_owned(), name.clone());
+            }
+            let program = Arc::new(Program::from_text(&module, text, env));
             let exports = exports(&program, &provisional).await?;
             Prepared::Script { program, exports }
         }
@@ -80,6 +91,7 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     {
         raw.overlay(RawOptions::from_json(options, Tier::Script));
     }
+    raw.overlay(profile);
     raw.overlay(order.environment.clone());
     raw.overlay(order.flags.clone());
     if order.no_thresholds {
@@ -98,7 +110,7 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
 }
 
 /// Runs the script's top level once.
-async fn exports(program: &Arc<Program>, registry: &Arc<Registry>) -> Result<Exports, RunError> {
+pub async fn exports(program: &Arc<Program>, registry: &Arc<Registry>) -> Result<Exports, RunError> {
     let recorder = Recorder::new(registry.clone(), 0);
     let net = Shared::new(NetOptions::default())?;
     let http = HttpDefaults::default();

@@ -67,6 +67,8 @@ pub struct Order {
     pub env: BTreeMap<String, String>,
     /// The system's variables for `__ENV`, which `-e` and the target's win over.
     pub system_env: BTreeMap<String, String>,
+    /// `--profile`.
+    pub profile: Option<String>,
     /// `--demo`.
     pub demo: Option<DemoOrder>,
     /// `--out`.
@@ -161,6 +163,21 @@ pub enum RunError {
     /// The script does not load.
     #[error("{0}")]
     Script(ScriptError),
+    /// `--profile` names none.
+    #[error("there is no profile `{name}`; {whose} are: {}", known.join(", "))]
+    Profile {
+        /// What was asked for.
+        name: String,
+        /// Whose profiles were looked at.
+        whose: &'static str,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// `--profile` names something that is no object of options.
+    #[error(
+        "the profile `{0}` of this script is not an object of options, such as {{ vus: 1, duration: '30s' }}"
+    )]
+    ProfileShape(String),
     /// An option of the network.
     #[error(transparent)]
     Network(#[from] crate::net::SetupError),

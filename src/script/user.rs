@@ -49,6 +49,8 @@ pub struct Exports {
     pub functions: Vec<String>,
     /// The exported `options`.
     pub options: Option<serde_json::Value>,
+    /// The exported `profiles`: options by the name that `--profile` takes.
+    pub profiles: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// How an iteration ended.
@@ -304,10 +306,15 @@ fn exports<'js>(ctx: &Ctx<'js>, namespace: &Object<'js>) -> rquickjs::Result<Exp
         let value: Value = namespace.get(&*key)?;
         if value.is_function() {
             exports.functions.push(key);
-        } else if key == "options"
+        } else if (key == "options" || key == "profiles")
             && let Some(json) = ctx.json_stringify(value)?
         {
-            exports.options = serde_json::from_str(&json.to_string()?).ok();
+            let json = json.to_string()?;
+            if key == "options" {
+                exports.options = serde_json::from_str(&json).ok();
+            } else {
+                exports.profiles = serde_json::from_str(&json).ok();
+            }
         }
     }
     Ok(exports)
