@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown)] // The doc comment of an argument is its help text.
 
+pub mod compare;
 pub mod completions;
 pub mod exit;
 pub mod hit;
@@ -50,6 +51,8 @@ pub enum Command {
     Demo(Box<crate::demo::DemoArgs>),
     /// Show the options that a run would use, as JSON
     Inspect(Box<inspect::InspectArgs>),
+    /// Compare a saved run with an earlier one; exit code 113 on a regression
+    Compare(compare::CompareArgs),
     /// List the scenarios that can be run by name
     List(list::ListArgs),
     /// Print a completion script for a shell
@@ -75,6 +78,7 @@ pub fn main() -> i32 {
         Command::Hit(args) => args.execute(),
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),
+        Command::Compare(args) => args.execute(),
         Command::List(args) => args.execute(),
         Command::Completions(args) => args.execute(),
     };

@@ -11,6 +11,7 @@
 )]
 
 mod checks;
+pub mod compare;
 mod data;
 mod export;
 mod extras;

@@ -47,6 +47,16 @@ impl SavedRun {
         Series { rows }
     }
 
+    /// The names of all metrics.
+    pub fn metric_names(&self) -> impl Iterator<Item = &str> {
+        let metrics = &self.metrics;
+        let counters = metrics.counters.iter().map(|metric| metric.name.as_str());
+        let gauges = metrics.gauges.iter().map(|metric| metric.name.as_str());
+        let rates = metrics.rates.iter().map(|metric| metric.name.as_str());
+        let trends = metrics.trends.iter().map(|metric| metric.name.as_str());
+        counters.chain(gauges).chain(rates).chain(trends)
+    }
+
     /// The values that a tag has in any series.
     pub fn values_of(&self, tag: &str) -> BTreeSet<&str> {
         self.tags
