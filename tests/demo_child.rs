@@ -44,7 +44,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 async fn it_serves_where_its_variables_say_and_stops_when_asked() {
     let demo = start(&["--cpu-cost", "0"], None).expect("it starts");
     let variables = demo.variables();
-    assert_eq!(variables.len(), 6, "{variables:?}");
+    assert_eq!(variables.len(), 9, "{variables:?}");
     for (service, address) in demo.addresses() {
         let answer = get(*address, "/");
         assert!(
@@ -75,7 +75,7 @@ fn its_capacity_is_what_was_asked_for() {
 fn a_taken_port_and_a_wrong_argument_are_told_in_its_own_words() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port();
-    let error = start(&["--ports", &format!("0,{port},0")], None)
+    let error = start(&["--ports", &format!("0,{port},0,0,0,0")], None)
         .expect_err("the port is taken")
         .to_string();
     assert!(

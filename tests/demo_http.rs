@@ -1,104 +1,23 @@
 //! The embedded target over real HTTP on the loopback: its endpoints, its refusals, and what overload looks like.
 
+mod demo_support;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use clap::Parser;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use loadgen::demo::{DemoArgs, DemoError, Server};
-use serde_json::{Value, json};
+use demo_support::{Client, address, start, try_start, wait_for};
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-#[derive(Parser)]
-struct Command {
-    #[command(flatten)]
-    demo: DemoArgs,
-}
-
-fn try_start(args: &str) -> Result<Server, DemoError> {
-    let all = std::iter::once("demo").chain(args.split_ascii_whitespace());
-    Server::start(&Command::parse_from(all).demo.into())
-}
-
-/// A target on free ports that costs nothing, unless `args` say otherwise.
-fn start(args: &str) -> Server {
-    let cost = if args.contains("--cpu-cost") {
-        ""
-    } else {
-        "--cpu-cost 0"
-    };
-    try_start(&format!("--port 0 {cost} {args}")).expect("the target starts")
-}
-
-fn address(server: &Server, service: &str) -> SocketAddr {
-    server
-        .addresses()
-        .iter()
-        .find(|(name, _)| *name == service)
-        .expect("a service")
-        .1
-}
-
-/// One connection, used for one request after the other.
-struct Client(SendRequest<Full<Bytes>>);
-
-impl Client {
-    async fn connect(to: SocketAddr) -> Client {
-        let stream = TcpStream::connect(to).await.expect("it listens");
-        stream.set_nodelay(true).expect("a socket option");
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
-        tokio::spawn(connection);
-        Client(sender)
-    }
-
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<Bytes> {
-        self.0.ready().await.expect("the connection is open");
-        let (parts, body) = self
-            .0
-            .send_request(request)
-            .await
-            .expect("an answer")
-            .into_parts();
-        Response::from_parts(parts, body.collect().await.expect("a body").to_bytes())
-    }
-
-    async fn get(&mut self, path: &str) -> (StatusCode, Value) {
-        let request = Request::get(path)
-            .header("host", "demo")
-            .body(Full::default())
-            .expect("a request");
-        let response = self.send(request).await;
-        (
-            response.status(),
-            serde_json::from_slice(response.body()).expect("JSON"),
-        )
-    }
-
-    async fn post(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
-        let body = Full::new(Bytes::from(body.to_string()));
-        let request = Request::post(path)
-            .header("host", "demo")
-            .body(body)
-            .expect("a request");
-        let response = self.send(request).await;
-        (
-            response.status(),
-            serde_json::from_slice(response.body()).expect("JSON"),
-        )
-    }
-}
 
 #[tokio::test]
 async fn every_service_is_healthy_on_its_own_port() {
     let server = start("");
     let names: Vec<&str> = server.addresses().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["wallet", "store", "spawn"]);
+    assert_eq!(names, ["wallet", "store", "spawn", "app", "sequencer", "happy"]);
     for name in names {
         let mut client = Client::connect(address(&server, name)).await;
         let (status, body) = client.get("/").await;
@@ -390,22 +309,11 @@ async fn a_client_that_leaves_frees_its_place() {
     assert_eq!(server.stats().abandoned, 1);
 }
 
-async fn wait_for(condition: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !condition() {
-        assert!(
-            since.elapsed() < Duration::from_millis(800),
-            "it did not happen in time"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_taken_port_is_named_together_with_the_way_out() {
     let first = start("");
     let taken = address(&first, "store").port();
-    let error = try_start(&format!("--ports 0,{taken},0"))
+    let error = try_start(&format!("--ports 0,{taken},0,0,0,0"))
         .expect_err("the port is taken")
         .to_string();
     assert!(
@@ -418,9 +326,12 @@ async fn a_taken_port_is_named_together_with_the_way_out() {
 #[test]
 fn ports_must_fit_the_services() {
     let error = try_start("--ports 0,0").expect_err("one too few").to_string();
-    assert!(error.contains("3 ports (wallet, store, spawn), not 2"), "{error}");
-    let error = try_start("--port 65534").expect_err("one too few").to_string();
-    assert!(error.contains("65534"), "{error}");
+    assert!(
+        error.contains("6 ports (wallet, store, spawn, app, sequencer, happy), not 2"),
+        "{error}"
+    );
+    let error = try_start("--port 65531").expect_err("one too few").to_string();
+    assert!(error.contains("65531"), "{error}");
 }
 
 #[tokio::test]
@@ -441,7 +352,7 @@ async fn stopping_lets_the_request_under_way_finish_and_frees_the_ports() {
         TcpStream::connect(wallet).await.is_err(),
         "nobody listens any more"
     );
-    let again = try_start(&format!("--ports {},0,0", wallet.port())).expect("the port is free at once");
+    let again = try_start(&format!("--ports {},0,0,0,0,0", wallet.port())).expect("the port is free at once");
     assert_eq!(address(&again, "wallet"), wallet);
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::capacity::Limits;
 use crate::pace::parse_duration;
@@ -12,7 +12,7 @@ use crate::pace::parse_duration;
 /// Serve the embedded target: a small system with an adjustable capacity, to try scenarios on.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct DemoArgs {
-    /// Ports of the services wallet, store and spawn [default: 3001,3002,3004]
+    /// Ports of wallet, store, spawn, app, sequencer and happy [default: 3001,3002,3004,3000,8080,8787]
     #[arg(
         long,
         value_name = "PORTS",
@@ -66,11 +66,23 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Behaviour")]
     pub seed: u64,
 
-    /// Keys that the store holds at most; past them a new key is answered with 507
+    /// Token that is accepted beside test-api-key and test-auth-token; may be given several times
+    #[arg(long = "token", value_name = "TOKEN", help_heading = "Behaviour")]
+    pub tokens: Vec<String>,
+
+    /// Orders per second of flux-gate; past them the answer is 302 to the waiting room [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Behaviour")]
+    pub waiting_room: Option<u32>,
+
+    /// Make a system wrong on purpose, to see that a test notices; may be given several times
+    #[arg(long = "fault", value_name = "FAULT", value_enum, help_heading = "Behaviour")]
+    pub faults: Vec<Fault>,
+
+    /// Things that a system holds at most: past them a new key of the store is answered with 507, elsewhere the oldest go
     #[arg(long, value_name = "N", default_value_t = 100_000, help_heading = "Behaviour")]
     pub max_keys: usize,
 
-    /// Largest request body in bytes; a larger one is answered with 413
+    /// Largest request body in bytes, for batches 16 times as much; a larger one is answered with 413
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, help_heading = "Behaviour")]
     pub max_body: usize,
 
@@ -85,6 +97,13 @@ pub struct DemoArgs {
     /// End as soon as standard input is closed, so that a parent that is killed does not leave it behind
     #[arg(long, help_heading = "Behaviour")]
     pub exit_on_stdin_eof: bool,
+}
+
+/// What a system does wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// flux-gate accepts one in twenty of the orders past its stock
+    Oversell,
 }
 
 /// Where the services listen.
@@ -113,7 +132,13 @@ pub struct DemoOptions {
     pub limits: Limits,
     /// Whether paid endpoints want an `x-payment` header.
     pub payment_required: bool,
-    /// Keys that the store holds at most.
+    /// Tokens that are accepted beside the usual ones.
+    pub tokens: Vec<String>,
+    /// Orders per second before buyers are sent to the waiting room.
+    pub waiting_room: Option<u32>,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
+    /// Things that a system holds at most.
     pub max_keys: usize,
     /// Largest request body, in bytes.
     pub max_body: usize,
@@ -146,6 +171,9 @@ impl From<DemoArgs> for DemoOptions {
                 seed: args.seed,
             },
             payment_required: args.payment_required,
+            tokens: args.tokens,
+            waiting_room: args.waiting_room,
+            faults: args.faults,
             max_keys: args.max_keys,
             max_body: args.max_body,
             print_ports: args.print_ports,

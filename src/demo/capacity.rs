@@ -11,26 +11,34 @@
 //! *Pace* gives each request the next free instant on a grid of 1/N seconds (a virtual scheduling clock, as in the
 //! generic cell rate algorithm): an idle target answers at once, a busy one makes requests wait longer and longer, and
 //! never lets more than N/s through, however coarse the timer is. *Worker slots* are threads that take requests from
-//! one first-come-first-served queue, so the slots are never idle while a request waits. *The queue* is everything
-//! between admission and the start of service; its limit is judged once, at admission: what was let in is served.
+//! one first-come-first-served queue, so the slots are never idle while a request waits. A request that costs next to
+//! nothing and finds nobody waiting takes a free slot where it is, on the thread of its connection. *The queue* is
+//! everything between admission and the start of service; its limit is judged once, at admission: what was let in is
+//! served.
 
-use std::collections::VecDeque;
+mod line;
+mod slots;
+
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use tokio::sync::oneshot;
 
 use super::burn::burn;
 use super::dice::Dice;
+use super::locked;
+use line::{Busy, Line, Place, Station};
+use slots::Slots;
+
+/// Work that is done where the request is, if a slot is free: handing it to another thread would take as long.
+const AT_ONCE: Duration = Duration::from_micros(20);
 
 /// The load that the target bears.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Requests whose CPU cost is paid at the same time; at least 1.
     pub workers: usize,
-    /// CPU time that each request burns.
+    /// CPU time that a request of cost 1 burns.
     pub cpu_cost: Duration,
     /// Requests that may wait; past them a request is rejected.
     pub queue: usize,
@@ -99,74 +107,14 @@ struct Counts {
     abandoned: AtomicU64,
 }
 
-/// Those who wait and those who are served.
-#[derive(Debug, Default)]
-struct Line {
-    /// The next free instant of the pace, in nanoseconds since the start. Admission happens under this lock: outside
-    /// of it the counts below only fall, or move on, so what is let in never exceeds the limits.
-    next: Mutex<u64>,
-    /// Waiting for their instant.
-    at_pace: AtomicUsize,
-    /// Waiting for a slot, or for the thread of a free one to notice.
-    at_slots: AtomicUsize,
-    /// In a slot.
-    busy: AtomicUsize,
-}
-
-impl Line {
-    fn count(&self, station: Station) -> &AtomicUsize {
-        match station {
-            Station::Pace => &self.at_pace,
-            Station::Slots => &self.at_slots,
-        }
-    }
-
-    /// Those in a slot of `workers`, or who wait for one.
-    fn in_slots(&self) -> usize {
-        self.at_slots.load(Ordering::Acquire) + self.busy.load(Ordering::Acquire)
-    }
-
-    /// How many wait. Who goes to a free slot does not.
-    fn queue(&self, workers: usize) -> usize {
-        self.at_pace.load(Ordering::Acquire) + self.in_slots().saturating_sub(workers)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Station {
-    Pace,
-    Slots,
-}
-
-/// A request's place at a station; given up when it moves on, or when its client leaves.
-#[derive(Debug)]
-struct Place {
-    line: Arc<Line>,
-    station: Station,
-}
-
-impl Place {
-    fn at(station: Station, line: &Arc<Line>) -> Place {
-        line.count(station).fetch_add(1, Ordering::AcqRel);
-        Place {
-            line: Arc::clone(line),
-            station,
-        }
-    }
-
-    /// Moves on to the slots, if it is not there yet. The new place is taken before the old one is given up.
-    fn into_slots(self) -> Place {
-        match self.station {
-            Station::Pace => Place::at(Station::Slots, &self.line),
-            Station::Slots => self,
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.line.count(self.station).fetch_sub(1, Ordering::AcqRel);
-    }
+/// What a request that was let in has to wait for.
+enum Ticket {
+    /// Nothing, and it works nothing.
+    Free,
+    /// Nothing: it has a slot.
+    Now(Busy),
+    /// The instant at which the pace lets it go, if that is not now, and then a slot, if it works.
+    Wait(Place, Option<Instant>),
 }
 
 /// Counts a request as abandoned, unless it is told what became of it.
@@ -216,9 +164,11 @@ impl Capacity {
         })
     }
 
-    /// Takes a request through the stations. Dropping the future is the client leaving: its place is given up.
-    pub async fn turn(&self) -> Turn {
-        let Some((place, start)) = self.admit() else {
+    /// Takes a request through the stations; `cost` is the share of `cpu_cost` that it burns. Dropping the future is the
+    /// client leaving: its place is given up.
+    pub async fn turn(&self, cost: f64) -> Turn {
+        let cost = self.limits.cpu_cost.mul_f64(cost);
+        let Some(ticket) = self.admit(cost) else {
             self.counts.rejected.fetch_add(1, Ordering::Relaxed);
             return Turn::Rejected {
                 retry_after: Duration::from_secs(1),
@@ -230,12 +180,21 @@ impl Capacity {
             settled: false,
         };
         let fails = self.saturated() && self.dice.roll() < self.limits.error_rate;
-        if let Some(start) = start {
-            tokio::time::sleep_until(start.into()).await;
-        }
-        match (&self.slots, place) {
-            (Some(slots), Some(place)) => slots.serve(place.into_slots()).await,
-            (_, place) => drop(place),
+        match ticket {
+            Ticket::Free => {}
+            Ticket::Now(busy) => {
+                burn(cost);
+                drop(busy);
+            }
+            Ticket::Wait(place, start) => {
+                if let Some(start) = start {
+                    tokio::time::sleep_until(start.into()).await;
+                }
+                match &self.slots {
+                    Some(slots) if !cost.is_zero() => slots.serve(place.into_slots(), cost).await,
+                    _ => drop(place),
+                }
+            }
         }
         let latency = self.latency();
         if !latency.is_zero() {
@@ -253,40 +212,48 @@ impl Capacity {
             rejected: self.counts.rejected.load(Ordering::Relaxed),
             abandoned: self.counts.abandoned.load(Ordering::Relaxed),
             queue: self.line.queue(self.limits.workers),
-            busy: self.line.busy.load(Ordering::Acquire),
+            busy: self.line.busy(),
         }
     }
 
-    /// A place in the line and the instant at which the pace lets it go (`None`: now); nothing if the queue is full.
-    /// A request that has nothing to wait for needs no place.
-    fn admit(&self) -> Option<(Option<Place>, Option<Instant>)> {
+    /// What a request has to wait for; nothing if the queue is full.
+    fn admit(&self, cost: Duration) -> Option<Ticket> {
         let interval = self
             .limits
             .per_second
             .map(|rate| 1_000_000_000 / u64::from(rate.get()));
-        if interval.is_none() && self.slots.is_none() {
-            return Some((None, None));
+        let works = self.slots.is_some() && !cost.is_zero();
+        if interval.is_none() && !works {
+            return Some(Ticket::Free);
         }
         let mut next = locked(&self.line.next);
         let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let start = if interval.is_some() { now.max(*next) } else { now };
         let waits_for_pace = start > now;
-        let waits_for_slot = self.slots.is_some() && self.line.in_slots() >= self.limits.workers;
+        let waits_for_slot = works && self.line.in_slots() >= self.limits.workers;
         if (waits_for_pace || waits_for_slot) && self.line.queue(self.limits.workers) >= self.limits.queue {
             return None;
         }
         if let Some(interval) = interval {
             *next = start.saturating_add(interval);
         }
-        if waits_for_pace {
+        Some(if waits_for_pace {
             let start = self.started + Duration::from_nanos(start);
-            Some((Some(Place::at(Station::Pace, &self.line)), Some(start)))
+            Ticket::Wait(Place::at(Station::Pace, &self.line), Some(start))
+        } else if !works {
+            Ticket::Free
+        } else if let Some(busy) = self.at_once(cost) {
+            Ticket::Now(busy)
         } else {
-            Some((
-                self.slots.as_ref().map(|_| Place::at(Station::Slots, &self.line)),
-                None,
-            ))
-        }
+            Ticket::Wait(Place::at(Station::Slots, &self.line), None)
+        })
+    }
+
+    /// A free slot for work that is done at once, if nobody waits for one.
+    fn at_once(&self, cost: Duration) -> Option<Busy> {
+        let slots = self.slots.as_ref()?;
+        let nobody_waits = cost <= AT_ONCE && self.line.waiting_for_slots() == 0;
+        nobody_waits.then(|| slots.take(&self.line)).flatten()
     }
 
     fn saturated(&self) -> bool {
@@ -301,96 +268,6 @@ impl Capacity {
         let late = self.limits.latency.saturating_add(self.limits.jitter);
         early + late.saturating_sub(early).mul_f64(self.dice.roll())
     }
-}
-
-/// Worker slots: threads that burn the cost of one request at a time.
-#[derive(Debug)]
-struct Slots(Arc<Jobs>);
-
-#[derive(Debug)]
-struct Jobs {
-    waiting: Mutex<VecDeque<Job>>,
-    arrived: Condvar,
-    closed: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Job {
-    place: Place,
-    done: oneshot::Sender<()>,
-}
-
-impl Slots {
-    fn start(limits: &Limits, line: &Arc<Line>) -> std::io::Result<Slots> {
-        let jobs = Arc::new(Jobs {
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
-            closed: AtomicBool::new(false),
-        });
-        let slots = Slots(Arc::clone(&jobs));
-        for number in 0..limits.workers {
-            let (jobs, line, cost) = (Arc::clone(&jobs), Arc::clone(line), limits.cpu_cost);
-            std::thread::Builder::new()
-                .name(format!("demo-slot-{number}"))
-                .stack_size(128 * 1024)
-                .spawn(move || jobs.work(&line, cost))?;
-        }
-        Ok(slots)
-    }
-
-    /// Waits for a slot and for the work to be done in it.
-    async fn serve(&self, place: Place) {
-        let (done, finished) = oneshot::channel();
-        locked(&self.0.waiting).push_back(Job { place, done });
-        self.0.arrived.notify_one();
-        // The sender is only dropped unsent when the target ends.
-        let _ = finished.await;
-    }
-}
-
-impl Drop for Slots {
-    fn drop(&mut self) {
-        // Under the lock, so that no thread is between looking at the flag and going to sleep.
-        let _jobs = locked(&self.0.waiting);
-        self.0.closed.store(true, Ordering::Release);
-        self.0.arrived.notify_all();
-    }
-}
-
-impl Jobs {
-    fn work(&self, line: &Line, cost: Duration) {
-        while let Some(Job { place, done }) = self.next() {
-            // A client that left is not worked for, or a target whose clients give up would never recover.
-            if done.is_closed() {
-                continue;
-            }
-            // Busy before it stops waiting, and idle before the client knows: the sum of both is what admission
-            // judges by, and it must neither let one too many in nor reject a client that only just got its answer.
-            line.busy.fetch_add(1, Ordering::AcqRel);
-            drop(place);
-            burn(cost);
-            line.busy.fetch_sub(1, Ordering::AcqRel);
-            let _ = done.send(());
-        }
-    }
-
-    fn next(&self) -> Option<Job> {
-        let mut waiting = locked(&self.waiting);
-        loop {
-            if self.closed.load(Ordering::Acquire) {
-                return None;
-            }
-            if let Some(job) = waiting.pop_front() {
-                return Some(job);
-            }
-            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// Nothing here panics while it holds a lock, and what the locks guard is whole at every step.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

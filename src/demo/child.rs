@@ -112,7 +112,7 @@ impl DemoChild {
     }
 
     /// The variables that point scripts at the target: `WALLET_URL` and so on for each service, and those by which
-    /// other systems' scripts find their server (`BASE_URL`, `WS_URL`, `SEQUENCER_BASE_URL`), at the first service.
+    /// other systems' scripts find their server: `BASE_URL` and `WS_URL` at app, `SEQUENCER_BASE_URL` at sequencer.
     pub fn variables(&self) -> Vec<(String, String)> {
         let mut variables: Vec<(String, String)> = self
             .addresses
@@ -124,11 +124,14 @@ impl DemoChild {
                 )
             })
             .collect();
-        if let Some((_, first)) = self.addresses.first() {
-            variables.push(("BASE_URL".to_owned(), format!("http://{first}")));
-            variables.push(("WS_URL".to_owned(), format!("ws://{first}/ws")));
-            variables.push(("SEQUENCER_BASE_URL".to_owned(), format!("http://{first}")));
-        }
+        let mut point = |variable: &str, service: &str, scheme: &str, path: &str| {
+            if let Some((_, address)) = self.addresses.iter().find(|(name, _)| name == service) {
+                variables.push((variable.to_owned(), format!("{scheme}://{address}{path}")));
+            }
+        };
+        point("BASE_URL", "app", "http", "");
+        point("WS_URL", "app", "ws", "/ws");
+        point("SEQUENCER_BASE_URL", "sequencer", "http", "");
         variables
     }
 

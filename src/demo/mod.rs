@@ -2,8 +2,9 @@
 //! like overload.
 //!
 //! `loadgen demo` calls [`serve`]; `loadgen run --demo` starts that command as a child process through [`DemoChild`],
-//! so that its CPU and memory can be told from the generator's. One system is one file ([`prim`]) that lists its
-//! services and their routes; [`router`] serves any of them, and [`capacity`] decides what each request costs.
+//! so that its CPU and memory can be told from the generator's. One system is one file that lists its routes and keeps
+//! its state: [`prim`], [`tachikoma`], [`flux_gate`], [`happy`], and [`sockets`] for `/ws`. [`router`]
+//! serves any of them, and [`capacity`] decides what each request costs.
 
 pub mod args;
 mod burn;
@@ -11,22 +12,83 @@ pub mod capacity;
 pub mod child;
 mod dice;
 mod error;
+mod flux_gate;
+mod happy;
+mod kept;
 mod prim;
+mod route;
 mod router;
 pub mod server;
+mod sockets;
+mod tachikoma;
+#[cfg(test)]
+mod testing;
+mod tokens;
+mod upgrade;
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use http::Method;
 use serde_json::json;
 
-pub use args::{DemoArgs, DemoOptions};
+use route::{Call, LARGE_BODY, Reply, Route};
+use router::{Service, Table};
+use sockets::Hub;
+use tokens::Tokens;
+
+pub use args::{DemoArgs, DemoOptions, Fault};
 pub use child::DemoChild;
 pub use error::DemoError;
 pub use server::Server;
+
+/// All services, in the order in which they take ports.
+///
+/// The last three serve the same: all systems but the first. Their paths do not collide, so any of them will do for any
+/// of the systems, and one address (`BASE_URL`) for all.
+fn services(options: &DemoOptions) -> Vec<Service> {
+    let tokens = Arc::new(Tokens::new(&options.tokens));
+    let authorised = tokens.gate();
+    let hub = Arc::new(Hub::new(options.max_body.saturating_mul(LARGE_BODY)));
+    let mut routes = vec![
+        Route::new(Method::GET, "/", healthy).cheap(),
+        Route::new(Method::GET, "/health", healthy).cheap(),
+        Route::socket("/ws", &hub).behind(&tokens.socket_gate()),
+    ];
+    routes.extend(tachikoma::routes(options.max_keys, &authorised, &hub));
+    routes.extend(flux_gate::routes(flux_gate::Rules {
+        max_keys: options.max_keys,
+        waiting_room: options.waiting_room,
+        oversell: options.faults.contains(&Fault::Oversell),
+        seed: options.limits.seed,
+    }));
+    routes.extend(happy::routes(options.max_keys, &tokens, &authorised, &hub));
+    let table = Arc::new(Table::new(routes));
+    let mut services = prim::services(options.max_keys, options.payment_required);
+    services.extend(
+        [("app", 3000), ("sequencer", 8080), ("happy", 8787)].map(|(name, usual_port)| Service {
+            name,
+            usual_port,
+            table: Arc::clone(&table),
+        }),
+    );
+    services
+}
+
+/// Takes a lock. Nothing in this room panics while it holds one, and what they guard is whole at every step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a service says of itself.
+fn healthy(call: &Call<'_>) -> Reply {
+    let body = json!({ "service": call.service, "status": "ok", "version": env!("CARGO_PKG_VERSION") });
+    Reply::ok(body.to_string())
+}
 
 /// Serves until `shutdown` resolves; [`stop_requested`] is what the command line passes.
 ///
@@ -138,7 +200,7 @@ fn ready_line(addresses: &[(&'static str, SocketAddr)]) -> String {
 fn greeting(addresses: &[(&'static str, SocketAddr)]) -> String {
     let lines: Vec<String> = addresses
         .iter()
-        .map(|(name, address)| format!("{name:<8} http://{address}\n"))
+        .map(|(name, address)| format!("{name:<9} http://{address}\n"))
         .collect();
     lines.concat()
 }

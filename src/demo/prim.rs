@@ -14,76 +14,61 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::router::{Call, Reply, Route, Service};
+use super::route::{Call, Gate, Reply, Route, of};
+use super::router::{Service, Table};
 
 /// Longest key, in bytes.
 const MAX_KEY: usize = 512;
 /// Keys that one `list` returns at most, and unless the request asks for fewer.
 const MAX_LIST: usize = 1000;
 
-/// The system's services, in the order in which they take ports. The store holds at most `max_keys` keys.
-pub fn services(max_keys: usize) -> Vec<Service> {
-    let store = Arc::new(Store {
-        max_keys,
-        entries: RwLock::default(),
-    });
-    let mut routes = vec![health("store")];
-    routes.extend([
-        paid("/v1/set", &store, Store::set),
-        paid("/v1/get", &store, Store::get),
-        paid("/v1/list", &store, Store::list),
-        paid("/v1/delete", &store, Store::delete),
-    ]);
+/// The system's services, in the order in which they take ports. The store holds at most `max_keys` keys; with
+/// `payment_required` its endpoints are behind the payment layer.
+pub fn services(max_keys: usize, payment_required: bool) -> Vec<Service> {
+    let service = |name, usual_port, more| Service {
+        name,
+        usual_port,
+        table: Arc::new(Table::new(std::iter::once(health()).chain(more))),
+    };
     vec![
-        Service {
-            name: "wallet",
-            usual_port: 3001,
-            routes: vec![health("wallet")],
-        },
-        Service {
-            name: "store",
-            usual_port: 3002,
-            routes,
-        },
-        Service {
-            name: "spawn",
-            usual_port: 3004,
-            routes: vec![health("spawn")],
-        },
+        service("wallet", 3001, Vec::new()),
+        service("store", 3002, store(max_keys, payment_required)),
+        service("spawn", 3004, Vec::new()),
     ]
 }
 
 /// `GET /`, in front of the payment layer.
-fn health(service: &str) -> Route {
-    let body = json!({ "service": service, "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    let reply = Reply::ok(body.to_string());
-    Route {
-        method: Method::GET,
-        path: "/",
-        paid: false,
-        answer: Box::new(move |_| reply.clone()),
+fn health() -> Route {
+    Route::new(Method::GET, "/", super::healthy)
+}
+
+fn store(max_keys: usize, payment_required: bool) -> Vec<Route> {
+    let store = Arc::new(Store {
+        max_keys,
+        entries: RwLock::default(),
+    });
+    let routes = [
+        Route::new(Method::POST, "/v1/set", of(&store, Store::set)),
+        Route::new(Method::POST, "/v1/get", of(&store, Store::get)),
+        Route::new(Method::POST, "/v1/list", of(&store, Store::list)),
+        Route::new(Method::POST, "/v1/delete", of(&store, Store::delete)),
+    ];
+    let paid: Gate = Arc::new(|call| (!call.headers.contains_key("x-payment")).then(|| payment(call.path)));
+    if payment_required {
+        routes.into_iter().map(|route| route.behind(&paid)).collect()
+    } else {
+        routes.into()
     }
 }
 
-fn paid<T: for<'a> Deserialize<'a> + 'static>(
-    path: &'static str,
-    store: &Arc<Store>,
-    operation: fn(&Store, T) -> Reply,
-) -> Route {
-    let store = Arc::clone(store);
-    let answer = move |call: &Call<'_>| match serde_json::from_slice(call.body) {
-        Ok(input) => operation(&store, input),
-        Err(error) => Reply::error(
-            StatusCode::BAD_REQUEST,
-            &format!("the body is not what {path} takes: {error}"),
-        ),
-    };
-    Route {
-        method: Method::POST,
-        path,
-        paid: true,
-        answer: Box::new(answer),
-    }
+/// The shape of an x402 answer: what would be accepted as payment.
+fn payment(path: &str) -> Reply {
+    let body = json!({
+        "x402Version": 1,
+        "error": "X-PAYMENT header is required",
+        "accepts": [{ "scheme": "exact", "network": "base", "maxAmountRequired": "1000", "resource": path }],
+    });
+    Reply::new(StatusCode::PAYMENT_REQUIRED, body.to_string())
 }
 
 /// Keys in order, so that a prefix is a range; values as the JSON text that they came as.
@@ -114,10 +99,11 @@ struct List {
 }
 
 impl Store {
-    fn set(&self, Set { key, value }: Set) -> Reply {
+    fn set(&self, call: &Call<'_>) -> Result<Reply, Reply> {
+        let Set { key, value } = call.json()?;
         if key.is_empty() || key.len() > MAX_KEY {
             let message = format!("a key has 1 to {MAX_KEY} bytes, this one has {}", key.len());
-            return Reply::error(StatusCode::BAD_REQUEST, &message);
+            return Err(Reply::bad_request(&message));
         }
         let reply = Reply::ok(json!({ "key": key, "ok": true }).to_string());
         let text: Arc<str> = value.to_string().into();
@@ -128,12 +114,13 @@ impl Store {
             entries.insert(key, text);
         } else {
             let message = format!("the store is full: it holds {} keys", self.max_keys);
-            return Reply::error(StatusCode::INSUFFICIENT_STORAGE, &message);
+            return Err(Reply::error(StatusCode::INSUFFICIENT_STORAGE, &message));
         }
-        reply
+        Ok(reply)
     }
 
-    fn get(&self, Key { key }: Key) -> Reply {
+    fn get(&self, call: &Call<'_>) -> Result<Reply, Reply> {
+        let Key { key } = call.json()?;
         let value = self
             .entries
             .read()
@@ -141,12 +128,16 @@ impl Store {
             .get(&key)
             .cloned();
         match value {
-            Some(value) => Reply::ok(format!(r#"{{"key":{},"value":{value}}}"#, Value::String(key))),
-            None => Reply::error(StatusCode::NOT_FOUND, "there is no such key"),
+            Some(value) => Ok(Reply::ok(format!(
+                r#"{{"key":{},"value":{value}}}"#,
+                Value::String(key)
+            ))),
+            None => Err(Reply::not_found("there is no such key")),
         }
     }
 
-    fn list(&self, List { prefix, limit }: List) -> Reply {
+    fn list(&self, call: &Call<'_>) -> Result<Reply, Reply> {
+        let List { prefix, limit } = call.json()?;
         let limit = limit.unwrap_or(MAX_LIST).min(MAX_LIST);
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let mut matching = entries
@@ -155,38 +146,35 @@ impl Store {
             .take_while(|key| key.starts_with(&prefix));
         let keys: Vec<&String> = matching.by_ref().take(limit).collect();
         let truncated = matching.next().is_some();
-        Reply::ok(json!({ "keys": keys, "truncated": truncated }).to_string())
+        Ok(Reply::ok(
+            json!({ "keys": keys, "truncated": truncated }).to_string(),
+        ))
     }
 
     /// Deleting what is not there is no error: a client that repeats a delete must not be told that it failed.
-    fn delete(&self, Key { key }: Key) -> Reply {
+    fn delete(&self, call: &Call<'_>) -> Result<Reply, Reply> {
+        let Key { key } = call.json()?;
         let deleted = self
             .entries
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key)
             .is_some();
-        Reply::ok(json!({ "key": key, "deleted": deleted }).to_string())
+        Ok(Reply::ok(json!({ "key": key, "deleted": deleted }).to_string()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::testing::Asked;
 
-    fn call(services: &[Service], path: &str, body: &str) -> (u16, Value) {
-        let route = services[1]
-            .routes
-            .iter()
-            .find(|route| route.path == path)
-            .expect("a route");
-        let reply = (route.answer)(&Call {
-            body: body.as_bytes(),
-        });
-        (
-            reply.status.as_u16(),
-            serde_json::from_slice(&reply.body).expect("JSON"),
-        )
+    fn services(max_keys: usize) -> Asked {
+        Asked::new(store(max_keys, false))
+    }
+
+    fn call(system: &Asked, path: &str, body: &str) -> (u16, Value) {
+        system.post_text(path, body)
     }
 
     #[test]

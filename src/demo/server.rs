@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use super::args::{DemoOptions, Ports};
 use super::capacity::{Capacity, Stats};
 use super::error::DemoError;
-use super::prim;
 use super::router::{self, Service, Shared};
+use super::upgrade::Upgraded;
 
 /// Connections that may wait to be accepted: a spike opens hundreds at once (the kernel caps it at `somaxconn`).
 const BACKLOG: u32 = 4096;
@@ -47,10 +47,7 @@ struct Accepted {
 impl Server {
     /// Listens on every service's port and starts to serve.
     pub fn start(options: &DemoOptions) -> Result<Server, DemoError> {
-        let services: Vec<Arc<Service>> = prim::services(options.max_keys)
-            .into_iter()
-            .map(Arc::new)
-            .collect();
+        let services: Vec<Arc<Service>> = super::services(options).into_iter().map(Arc::new).collect();
         let ports = ports(&options.ports, &services)?;
         let accepting = OwnRuntime::new().map_err(DemoError::Start)?;
         let mut addresses = Vec::new();
@@ -74,7 +71,6 @@ impl Server {
         }
         let shared = Arc::new(Shared {
             capacity: Capacity::new(options.limits.clone()).map_err(DemoError::Start)?,
-            payment_required: options.payment_required,
             max_body: options.max_body,
         });
         let (stop, stopped) = watch::channel(false);
@@ -281,11 +277,16 @@ async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stopped: watch::Rece
         return;
     };
     let _ = stream.set_nodelay(true);
+    let upgraded = Arc::new(Upgraded::default());
     let handler = service_fn(|request| {
-        let (service, shared) = (Arc::clone(&service), Arc::clone(&shared));
-        async move { Ok::<_, std::convert::Infallible>(router::answer(&service, &shared, request).await) }
+        let (service, shared, upgraded) = (Arc::clone(&service), Arc::clone(&shared), Arc::clone(&upgraded));
+        async move {
+            let response = router::answer(&service, &shared, &upgraded, request).await;
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), handler));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), handler);
+    let mut connection = pin!(connection.with_upgrades());
     // How a connection ends is the client's affair.
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -294,4 +295,5 @@ async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stopped: watch::Rece
             let _ = connection.await;
         }
     }
+    upgraded.serve(stopped).await;
 }

@@ -21,7 +21,7 @@ fn capacity(limits: Limits) -> Capacity {
 
 /// Starts `count` requests at once and waits for all of them.
 async fn all_at_once(capacity: &Capacity, count: usize) -> Vec<Turn> {
-    futures_util::future::join_all((0..count).map(|_| capacity.turn())).await
+    futures_util::future::join_all((0..count).map(|_| capacity.turn(1.0))).await
 }
 
 fn count(turns: &[Turn], wanted: impl Fn(&Turn) -> bool) -> usize {
@@ -92,7 +92,7 @@ async fn a_closed_loop_of_as_many_clients_as_slots_is_never_rejected() {
     });
     let client = || async {
         for _ in 0..500 {
-            assert_eq!(capacity.turn().await, Turn::Served);
+            assert_eq!(capacity.turn(1.0).await, Turn::Served);
         }
     };
     tokio::join!(client(), client());
@@ -145,8 +145,8 @@ async fn who_leaves_gives_up_the_place() {
         queue: 1,
         ..limits()
     });
-    assert_eq!(capacity.turn().await, Turn::Served);
-    let waiting = tokio::time::timeout(Duration::from_millis(20), capacity.turn()).await;
+    assert_eq!(capacity.turn(1.0).await, Turn::Served);
+    let waiting = tokio::time::timeout(Duration::from_millis(20), capacity.turn(1.0)).await;
     assert!(waiting.is_err(), "its turn comes in a second");
     let stats = capacity.stats();
     assert_eq!((stats.queue, stats.abandoned), (0, 1));
@@ -186,4 +186,63 @@ fn jitter_spreads_evenly_around_the_latency_and_never_below_zero() {
         ..limits()
     });
     assert!((0..100).all(|_| more_than_all.latency() < Duration::from_millis(6)));
+}
+
+#[tokio::test]
+async fn what_costs_next_to_nothing_is_done_at_once_and_still_fills_its_slot() {
+    let capacity = capacity(Limits {
+        workers: 1,
+        cpu_cost: Duration::from_micros(100),
+        ..limits()
+    });
+    let before = crate::demo::burn::thread_cpu_time().expect("this system has the clock");
+    for _ in 0..200 {
+        assert_eq!(capacity.turn(0.1).await, Turn::Served);
+    }
+    let used = crate::demo::burn::thread_cpu_time()
+        .expect("this system has the clock")
+        .saturating_sub(before);
+    assert!(
+        used >= Duration::from_millis(2),
+        "200 of 10 µs, on this thread: {used:?}"
+    );
+    let stats = capacity.stats();
+    assert_eq!((stats.served, stats.queue, stats.busy), (200, 0, 0));
+}
+
+#[test]
+fn dear_and_cheap_requests_from_many_threads_never_exceed_the_slots() {
+    let capacity = capacity(Limits {
+        workers: 2,
+        cpu_cost: Duration::from_micros(200),
+        queue: 1000,
+        ..limits()
+    });
+    let run = |cost: f64, count: usize| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            for _ in 0..count {
+                assert_eq!(capacity.turn(cost).await, Turn::Served);
+                assert!(capacity.stats().busy <= 2);
+            }
+        });
+    };
+    // A request that overlooked a free slot, or a slot that overlooked a request, would leave one waiting for ever.
+    std::thread::scope(|scope| {
+        for (cost, count) in [
+            (0.1, 1500),
+            (0.1, 1500),
+            (0.1, 1500),
+            (1.0, 300),
+            (1.0, 300),
+            (0.0, 1500),
+        ] {
+            scope.spawn(move || run(cost, count));
+        }
+    });
+    let stats = capacity.stats();
+    assert_eq!((stats.served, stats.queue, stats.busy), (6600, 0, 0));
 }

@@ -14,7 +14,7 @@ fn shell(script: &str) -> Command {
 }
 
 const READY: &str =
-    r#"echo '{"pid":1,"services":{"wallet":"127.0.0.1:41","store":"0.0.0.0:42","spawn":"[::1]:43"}}'"#;
+    r#"echo '{"pid":1,"services":{"wallet":"127.0.0.1:41","app":"0.0.0.0:42","sequencer":"[::1]:43"}}'"#;
 
 fn start(script: &str) -> Result<DemoChild, DemoError> {
     DemoChild::spawn(shell(script), Duration::from_secs(5))
@@ -29,11 +29,11 @@ async fn a_ready_line_gives_addresses_and_variables() {
     let demo = start(&format!("{READY}; exec cat")).expect("it is ready");
     let expected = [
         ("WALLET_URL", "http://127.0.0.1:41"),
-        ("STORE_URL", "http://127.0.0.1:42"),
-        ("SPAWN_URL", "http://[::1]:43"),
-        ("BASE_URL", "http://127.0.0.1:41"),
-        ("WS_URL", "ws://127.0.0.1:41/ws"),
-        ("SEQUENCER_BASE_URL", "http://127.0.0.1:41"),
+        ("APP_URL", "http://127.0.0.1:42"),
+        ("SEQUENCER_URL", "http://[::1]:43"),
+        ("BASE_URL", "http://127.0.0.1:42"),
+        ("WS_URL", "ws://127.0.0.1:42/ws"),
+        ("SEQUENCER_BASE_URL", "http://[::1]:43"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(demo.variables(), expected);
