@@ -1,7 +1,8 @@
 //! The conductor: the only place that wires a run together, and its start and drain order.
 //!
 //! Start: target, script and options, outputs, workers, `setup()`, a first scrape, load. Drain: no new
-//! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, summary, a last scrape, target.
+//! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, `verify()`, summary, a last scrape,
+//! target.
 
 mod collect;
 mod display;
@@ -14,6 +15,7 @@ mod save;
 mod scrape;
 mod signals;
 mod target;
+mod verify;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -212,7 +214,7 @@ impl Run {
             return Ok(());
         }
         let result = self
-            .call("setup", self.config.setup_timeout, None, batches)
+            .call("setup", self.config.setup_timeout, Vec::new(), batches)
             .await?;
         if let (Some(json), Prepared::Script { program, .. }) = (result, &self.loaded.subject) {
             program.set_data(&json);
@@ -229,7 +231,7 @@ impl Run {
             Prepared::Script { program, .. } => program.data(),
             Prepared::Url(_) => None,
         };
-        self.call("teardown", self.config.teardown_timeout, data, batches)
+        self.call("teardown", self.config.teardown_timeout, vec![data], batches)
             .await
             .map(drop)
     }
@@ -239,7 +241,7 @@ impl Run {
         &self,
         function: &'static str,
         limit: Duration,
-        argument: Option<Arc<str>>,
+        arguments: Vec<Option<Arc<str>>>,
         batches: &Sender<Batch>,
     ) -> Result<Option<String>, Ending> {
         let Prepared::Script { program, .. } = &self.loaded.subject else {
@@ -259,7 +261,7 @@ impl Run {
                 },
             )
             .await?;
-            let call = timeout(limit, user.call(function, argument));
+            let call = timeout(limit, user.call(function, arguments));
             tokio::select! {
                 result = call => Ok(result.ok().transpose()?),
                 // A graceful stop does not cut short what cleans up.

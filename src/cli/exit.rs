@@ -34,6 +34,8 @@ pub enum ExitCode {
     Panic = 109,
     /// The script called `test.fail()`.
     Failed = 110,
+    /// What the script's `verify()` asserts does not hold.
+    Verify = 112,
     /// `compare` found a regression.
     Regression = 113,
 }
@@ -56,6 +58,7 @@ impl From<&Ending> for ExitCode {
             Ending::Api => ExitCode::RestStop,
             Ending::Exception(_) => ExitCode::Exception,
             Ending::Aborted(_) => ExitCode::Aborted,
+            Ending::Verify(_) => ExitCode::Verify,
             Ending::Panic(_) => ExitCode::Panic,
         }
     }
@@ -105,6 +108,7 @@ mod tests {
             (Ending::Exception(String::new()), 107),
             (Ending::Aborted(String::new()), 108),
             (Ending::Panic(String::new()), 109),
+            (Ending::Verify(String::new()), 112),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
             assert_eq!(ending.code(), code, "{ending:?}, in a saved run");

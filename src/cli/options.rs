@@ -40,6 +40,9 @@ pub struct OptionArgs {
     /// Do not run teardown()
     #[arg(long, help_heading = "Load")]
     no_teardown: bool,
+    /// Do not run verify()
+    #[arg(long, help_heading = "Load")]
+    no_verify: bool,
 
     /// Follow at most N redirects
     #[arg(long, value_name = "N", help_heading = "Requests")]
@@ -124,6 +127,7 @@ impl OptionArgs {
         for (name, given) in [
             ("noSetup", self.no_setup),
             ("noTeardown", self.no_teardown),
+            ("noVerify", self.no_verify),
             ("insecureSkipTLSVerify", self.insecure_skip_tls_verify),
             ("noConnectionReuse", self.no_connection_reuse),
             ("noVUConnectionReuse", self.no_vu_connection_reuse),

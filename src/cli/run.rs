@@ -27,6 +27,10 @@ pub struct RunArgs {
     #[command(flatten)]
     results: ResultArgs,
 
+    /// Let the script's verify() run commands on this machine, as exec() of loadgen/verify
+    #[arg(long, help_heading = "Load")]
+    allow_exec: bool,
+
     /// Start the embedded target on free ports, point the script's variables at it, and sample its CPU and memory
     #[arg(long, help_heading = "Demo target")]
     demo: bool,
@@ -162,6 +166,7 @@ impl RunArgs {
 
     fn order(&self, progress: Progress) -> Result<Order, String> {
         let mut order = self.script.order(&self.results, progress)?;
+        order.allow_exec = self.allow_exec;
         if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
             order.demo = Some(DemoOrder {
                 capacity: self.demo_capacity.map(Into::into),

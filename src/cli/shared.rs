@@ -112,6 +112,7 @@ impl ResultArgs {
             file,
             env: BTreeMap::new(),
             system_env: variables.into_iter().collect(),
+            allow_exec: false,
             profile: None,
             demo: None,
             outputs: outputs.map_err(|error| error.to_string())?,
@@ -203,6 +204,7 @@ fn tell(ending: &run::Ending) {
             tracing::error!("the script ended the test with an exception: {message}");
         }
         Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
+        Ending::Verify(message) => tracing::error!("the verification failed: {message}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
     }
 }

@@ -72,6 +72,8 @@ pub(super) const OPTIONS: &[OptionDef] = &[
     option("noTeardown", "NO_TEARDOWN", Form::Scalar),
     option("setupTimeout", "SETUP_TIMEOUT", Form::Scalar),
     option("teardownTimeout", "TEARDOWN_TIMEOUT", Form::Scalar),
+    option("noVerify", "NO_VERIFY", Form::Scalar),
+    option("verifyTimeout", "VERIFY_TIMEOUT", Form::Scalar),
     option("handleSummaryTimeout", "HANDLE_SUMMARY_TIMEOUT", Form::Scalar),
     option("minIterationDuration", "MIN_ITERATION_DURATION", Form::Scalar),
     option("throw", "THROW", Form::Scalar),

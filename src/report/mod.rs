@@ -21,8 +21,10 @@ mod lines;
 mod metrics;
 pub mod saved;
 mod summary;
+mod verification;
 
 pub use data::{DataOptions, summary_data};
 pub use export::summary_export;
 pub use format::{humanize_bytes, humanize_duration};
 pub use summary::{SummaryMode, SummaryOptions, UnknownSummaryMode, summary};
+pub use verification::Verification;

@@ -7,12 +7,14 @@ use std::rc::Rc;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
-use super::{Run, save, scrape};
+use super::{Run, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::RunState;
 use crate::report::saved::Destination;
-use crate::report::{DataOptions, SummaryOptions, summary, summary_data, summary_export};
+use crate::report::{
+    DataOptions, SummaryMode, SummaryOptions, Verification, summary, summary_data, summary_export,
+};
 use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Reports on a run that has ended, and lets a scraper read the last page.
@@ -26,8 +28,12 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
         Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
         ending => ending,
     };
+    let (verification, ending) = match verify::verify(run, &snapshot, &ending).await {
+        Some((verification, ending)) => (Some(verification), ending),
+        None => (None, ending),
+    };
     let timeline = observer.collector.timeline();
-    report(run, &snapshot, timeline).await;
+    report(run, &snapshot, timeline, verification.as_ref()).await;
     if let Some(destination) = save {
         save::write(run, destination, &snapshot, timeline, &ending);
     }
@@ -41,7 +47,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
     ending
 }
 
-async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline) {
+async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, verification: Option<&Verification>) {
     let look = &run.order.summary;
     let stats = &run.config.summary_trend_stats;
     if let Some(path) = &look.export {
@@ -63,7 +69,10 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline) {
                 time_unit: run.config.summary_time_unit,
                 color: look.color,
             };
-            let text = summary(snapshot, timeline, &options);
+            let mut text = summary(snapshot, timeline, &options);
+            if let Some(verification) = verification.filter(|_| look.mode != SummaryMode::Disabled) {
+                text = format!("{text}\n\n{}", verification.section(look.color));
+            }
             if !text.is_empty() {
                 write(Path::new("stdout"), format!("\n{text}\n").as_bytes());
             }
@@ -71,12 +80,13 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline) {
     }
 }
 
-/// What the script's `handleSummary` returns; `None`, and the usual summary, when it fails.
-async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
-    let Prepared::Script { program, .. } = &run.loaded.subject else {
-        return None;
+/// What `handleSummary` and `verify` get to see of the results.
+pub fn data(run: &Run, snapshot: &Snapshot) -> serde_json::Value {
+    let setup_data = match &run.loaded.subject {
+        Prepared::Script { program, .. } => program.data(),
+        Prepared::Url(_) => None,
     };
-    let data = summary_data(
+    summary_data(
         snapshot,
         &DataOptions {
             trend_stats: run.config.summary_trend_stats.clone(),
@@ -84,9 +94,17 @@ async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
             no_color: !run.order.summary.color,
             stdout_is_tty: std::io::stdout().is_terminal(),
             stderr_is_tty: std::io::stderr().is_terminal(),
-            setup_data: program.data().and_then(|json| serde_json::from_str(&json).ok()),
+            setup_data: setup_data.and_then(|json| serde_json::from_str(&json).ok()),
         },
-    );
+    )
+}
+
+/// What the script's `handleSummary` returns; `None`, and the usual summary, when it fails.
+async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
+    let Prepared::Script { program, .. } = &run.loaded.subject else {
+        return None;
+    };
+    let data = data(run, snapshot);
     let (program, net, http, epoch) = (program.clone(), run.net.clone(), run.http.clone(), run.epoch);
     let limit = run.config.handle_summary_timeout;
     // Its samples, if it made any, would come after the final snapshot.

@@ -67,6 +67,8 @@ pub struct Order {
     pub env: BTreeMap<String, String>,
     /// The system's variables for `__ENV`, which `-e` and the target's win over.
     pub system_env: BTreeMap<String, String>,
+    /// `--allow-exec`: whether `verify()` may run commands.
+    pub allow_exec: bool,
     /// `--profile`.
     pub profile: Option<String>,
     /// `--demo`.
@@ -110,6 +112,8 @@ pub enum Ending {
     Exception(String),
     /// The script ended the test.
     Aborted(String),
+    /// What `verify()` asserts does not hold.
+    Verify(String),
     /// A bug in loadgen.
     Panic(String),
 }
@@ -126,6 +130,7 @@ impl Ending {
             Ending::Api => "api",
             Ending::Exception(_) => "exception",
             Ending::Aborted(_) => "aborted",
+            Ending::Verify(_) => "verify",
             Ending::Panic(_) => "panic",
         }
     }
@@ -139,6 +144,7 @@ impl Ending {
             Ending::TeardownTimeout => 101,
             Ending::Api => 103,
             Ending::Signal => 105,
+            Ending::Verify(_) => 112,
             Ending::Exception(_) => 107,
             Ending::Aborted(_) => 108,
             Ending::Panic(_) => 109,

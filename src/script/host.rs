@@ -14,6 +14,7 @@ use super::{
     events::Events,
     expected::Expected,
     fiber::{Bridge, interruption},
+    modules::verify::Exec,
     program::Program,
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct Workshop {
     pub net: Arc<net::Shared>,
     /// The run's HTTP options.
     pub http: HttpDefaults,
+    /// Whether `exec()` may run commands.
+    pub exec: Cell<Exec>,
     targets: RefCell<FxHashMap<Box<str>, (Target, NameId)>>,
     complained: RefCell<FxHashSet<(u16, Box<str>)>>,
 }
@@ -93,7 +96,7 @@ impl Workshop {
         http: HttpDefaults,
     ) -> Workshop {
         let registry = recorder.registry();
-        let (targets, complained) = Default::default();
+        let (targets, complained, exec) = Default::default();
         Workshop {
             program,
             recorder,
@@ -101,6 +104,7 @@ impl Workshop {
             epoch,
             net,
             http,
+            exec,
             targets,
             complained,
         }

@@ -28,6 +28,7 @@ mod tests;
 
 pub use error::{Location, ScriptError, display_name};
 pub use host::{HttpDefaults, Workshop};
+pub use modules::verify::Exec;
 pub use program::Program;
 pub use source::{Entry, Listed, scenarios};
 pub use user::{Exports, Files, ScriptUser, Seat, Verdict};

@@ -108,7 +108,7 @@ fn a_module_tells_its_options_and_functions() {
         assert_eq!(exports.options.unwrap()["stages"][0]["target"], 2);
         assert!(exports.functions.iter().any(|name| name == "setup"));
         assert_eq!(
-            user.call("setup", None).await.unwrap().as_deref(),
+            user.call("setup", Vec::new()).await.unwrap().as_deref(),
             Some("{\"token\":7}")
         );
         assert!(matches!(user.iterate(0).await, Verdict::Complete));
@@ -300,7 +300,7 @@ fn a_user_is_interrupted_in_every_place_and_can_go_on() {
                 user.interrupt();
                 assert!(before.elapsed() < Duration::from_secs(1), "{place}");
                 assert_eq!(
-                    user.call("idle", None).await.unwrap().as_deref(),
+                    user.call("idle", Vec::new()).await.unwrap().as_deref(),
                     Some("\"alive\""),
                     "{place}"
                 );

@@ -12,7 +12,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value, module::Evaluated};
+use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value, function::Args, module::Evaluated};
 
 use super::{
     error::ScriptError,
@@ -73,7 +73,8 @@ enum Order {
     },
     Call {
         export: String,
-        argument: Option<Arc<str>>,
+        /// As JSON; `None` is `undefined`.
+        arguments: Vec<Option<Arc<str>>>,
     },
     Summarize {
         data: String,
@@ -139,18 +140,19 @@ impl ScriptUser {
         })
     }
 
-    /// Calls an exported function other than an iteration's; its result as JSON.
+    /// Calls an exported function other than an iteration's, with arguments as JSON (`None` is `undefined`); its result as
+    /// JSON.
     ///
     /// # Errors
     /// It threw.
     pub async fn call(
         &mut self,
         export: &str,
-        argument: Option<Arc<str>>,
+        arguments: Vec<Option<Arc<str>>>,
     ) -> Result<Option<String>, ScriptError> {
         self.give(Order::Call {
             export: export.to_owned(),
-            argument,
+            arguments,
         });
         match poll_fn(|cx| self.poll(cx)).await {
             Reply::Returned(json) => Ok(json),
@@ -375,12 +377,16 @@ impl<'js> Life<'js, '_> {
                 self.finish(result)?;
                 Ok(Reply::Iterated(Verdict::Complete))
             }
-            Order::Call { export, argument } => {
+            Order::Call { export, arguments } => {
                 let function: Function = self.namespace.get(&*export)?;
-                let result: Value = match argument {
-                    Some(json) => function.call((ctx.json_parse(json.as_bytes())?,))?,
-                    None => function.call(())?,
-                };
+                let mut args = Args::new(ctx.clone(), arguments.len());
+                for argument in arguments {
+                    args.push_arg(match argument {
+                        Some(json) => ctx.json_parse(json.as_bytes())?,
+                        None => Value::new_undefined(ctx.clone()),
+                    })?;
+                }
+                let result: Value = function.call_arg(args)?;
                 let result = self.finish(result)?;
                 let json = ctx
                     .json_stringify(result)?

@@ -8,6 +8,7 @@ pub mod k6;
 pub mod metrics;
 pub mod native;
 pub mod timers;
+pub mod verify;
 
 use super::jslib::NATIVE;
 use rquickjs::{
@@ -27,6 +28,7 @@ pub fn names() -> &'static [&'static str] {
         "k6/http",
         "k6/metrics",
         "k6/timers",
+        "loadgen/verify",
     ]
 }
 
@@ -46,6 +48,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
+        "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,
     })

@@ -34,7 +34,7 @@ fn one_of_many_users_on_many_threads_makes_it() {
                 run(async {
                     let mut seen = Vec::new();
                     for mut user in crew(&program, 5).await {
-                        seen.push(user.call("seen", None).await.unwrap().unwrap());
+                        seen.push(user.call("seen", Vec::new()).await.unwrap().unwrap());
                     }
                     seen
                 })
@@ -61,7 +61,7 @@ fn two_hundred_users_hold_five_megabytes_once() {
     run(async {
         let mut users = crew(&program, 200).await;
         assert_eq!(
-            users[150].call("probe", None).await.unwrap().as_deref(),
+            users[150].call("probe", Vec::new()).await.unwrap().as_deref(),
             Some("[50000,49999,85]")
         );
         let held = program.arrays().get("big").unwrap();
