@@ -46,6 +46,16 @@ fn a_script_without_profiles_has_the_shared_ones() {
 }
 
 #[test]
+fn the_scripts_number_of_users_is_no_part_of_a_profiles_load() {
+    let script =
+        Scripted::new("export const options = { vus: 3, duration: '1m' }; export default function () {}");
+    let options = inspected(&["--profile", "load", script.path()]);
+    assert_eq!(options["scenarios"]["default"]["startVUs"], 1);
+    let options = inspected(&["--profile", "load", "--vus", "2", script.path()]);
+    assert_eq!(options["scenarios"]["default"]["startVUs"], 2);
+}
+
+#[test]
 fn flags_win_over_a_profile_and_a_profile_over_the_script() {
     let script =
         Scripted::new("export const options = { vus: 3, duration: '1m' }; export default function () {}");
@@ -112,4 +122,27 @@ fn every_scenario_is_listed_with_its_profiles() {
     }
     let text = run(&["list"]).expect(0).stdout;
     assert!(text.contains("profiles: smoke, load"), "{text}");
+}
+
+#[test]
+fn a_scenario_that_does_not_load_is_listed_with_the_reason_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = folder.path().join("scenarios");
+    std::fs::create_dir(&scenarios).unwrap();
+    for (name, text) in [
+        ("torn", "// Torn: in the middle\nexport default function (\n"),
+        ("endless", "for (;;) {}"),
+    ] {
+        std::fs::write(scenarios.join(format!("{name}.js")), text).unwrap();
+    }
+    let mut command = run_support::loadgen(&["list", "--json"]);
+    let ended: Ended = command.current_dir(folder.path()).output().unwrap().into();
+    let all: Vec<Value> = serde_json::from_str(&ended.expect(0).stdout).unwrap();
+    let of = |name: &str| all.iter().find(|entry| entry["name"] == name).unwrap();
+    assert_eq!(of("torn")["description"], "Torn: in the middle");
+    let error = of("torn")["error"].as_str().unwrap();
+    assert!(error.contains("torn.js:") && !error.contains('\n'), "{error}");
+    let error = of("endless")["error"].as_str().unwrap();
+    assert!(error.contains("took longer than"), "{error}");
+    assert!(of("health")["profiles"].is_array());
 }

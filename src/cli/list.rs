@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::exit::ExitCode;
 use super::shared::runtime;
-use crate::run::profile_names;
+use crate::run::{RunError, profile_names};
 use crate::script::{Entry, Listed, scenarios};
 
 /// List the scenarios that can be run by name
@@ -38,7 +38,10 @@ impl ListArgs {
             let entry = Entry::find(&scenario.name)?;
             runtime
                 .block_on(profile_names(&entry))
-                .map_err(|error| error.to_string())
+                .map_err(|error| match error {
+                    RunError::Script(error) => error.in_one_line(),
+                    error => error.to_string(),
+                })
         };
         if self.json {
             let entry = |scenario: &Listed| {
@@ -71,11 +74,7 @@ impl ListArgs {
             }
             let _ = match profiles(scenario) {
                 Ok(names) => writeln!(text, "      profiles: {}", names.join(", ")),
-                Err(error) => writeln!(
-                    text,
-                    "      does not load: {}",
-                    error.lines().next().unwrap_or_default()
-                ),
+                Err(error) => writeln!(text, "      does not load: {error}"),
             };
         }
         super::print(&text);

@@ -133,11 +133,15 @@ impl RawOptions {
     }
 
     /// Lays a later tier over this one: what it gives replaces what was given, whole values, never merged. A tier that
-    /// gives a load (duration, iterations, stages or scenarios) replaces the earlier tiers' whole load; `vus` stays.
+    /// gives a load (duration, iterations, stages or scenarios) replaces the earlier tiers' whole load; `vus` stays,
+    /// except under a profile, which is a whole load: the script's number of users is no part of it.
     pub fn overlay(&mut self, later: Self) {
         if LOADS.iter().any(|load| later.given.contains_key(*load)) {
             for load in LOADS {
                 self.given.remove(load);
+            }
+            if later.given.values().any(|given| given.tier == Tier::Profile) {
+                self.given.remove("vus");
             }
         }
         self.given.extend(later.given);

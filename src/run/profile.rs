@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::load::exports;
 use super::order::RunError;
@@ -72,17 +74,27 @@ async fn of_script(module: &str, text: String, env: BTreeMap<String, String>) ->
     exports(&program, &Registry::new(SystemTags::default())).await
 }
 
+/// A script that is only looked at may take this long to load.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// The names of the profiles that a script can be run with: its own, or else those that all share.
 ///
 /// # Errors
-/// The script does not load.
+/// The script does not load, or not soon.
 pub async fn names(entry: &Entry) -> Result<Vec<String>, RunError> {
     let unreadable = |message| RunError::Script(ScriptError::new(message));
     let (module, text) = (
         entry.module().map_err(unreadable)?,
         entry.read().map_err(unreadable)?,
     );
-    let profiles = match of_script(&module, text, BTreeMap::new()).await?.profiles {
+    let exports = match timeout(LOOK, of_script(&module, text, BTreeMap::new())).await {
+        Ok(exports) => exports?,
+        Err(_) => {
+            let seconds = LOOK.as_secs();
+            return Err(unreadable(format!("its top level took longer than {seconds} s")));
+        }
+    };
+    let profiles = match exports.profiles {
         Some(own) => own,
         None => shared().await?,
     };

@@ -43,6 +43,15 @@ impl ScriptError {
         }
     }
 
+    /// What it is and where, in one line.
+    pub fn in_one_line(&self) -> String {
+        let message = self.message.lines().next().unwrap_or_default();
+        match &self.location {
+            Some(at) => format!("{message} ({}:{})", display_name(&at.module), at.line),
+            None => message.to_owned(),
+        }
+    }
+
     /// Takes the pending exception out of `ctx` and describes it. `source_of` finds a module's source text.
     pub fn catch(ctx: &Ctx<'_>, error: &Error, source_of: &dyn Fn(&str) -> Option<String>) -> ScriptError {
         if !error.is_exception() {
@@ -215,5 +224,7 @@ mod tests {
             error.to_string(),
             "TypeError: not a function\n  at /a.js:12:3\n   12 |   go();\n      |   ^\n    at g (/b.js:1:1)"
         );
+        assert_eq!(error.in_one_line(), "TypeError: not a function (/a.js:12)");
+        assert_eq!(ScriptError::new("one\ntwo").in_one_line(), "one");
     }
 }
