@@ -34,6 +34,14 @@ bench-peers:
 bench-memory:
     benches/memory.sh
 
+# BASELINE.md from full runs of health, store-crud and spike against the demo target: some six minutes
+baseline: build
+    mkdir -p target/baseline
+    target/release/loadgen run --demo --metrics-addr off --save target/baseline/health.json health || [ $? -eq 99 ]
+    target/release/loadgen run --demo --metrics-addr off --save target/baseline/store-crud.json store-crud || [ $? -eq 99 ]
+    target/release/loadgen run --demo --metrics-addr off --save target/baseline/spike.json spike || [ $? -eq 99 ]
+    target/release/loadgen baseline target/baseline/health.json target/baseline/store-crud.json target/baseline/spike.json --output BASELINE.md
+
 # What the continuous integration runs
 ci:
     .ci/run

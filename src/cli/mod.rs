@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown)] // The doc comment of an argument is its help text.
 
+pub mod baseline;
 pub mod compare;
 pub mod completions;
 pub mod exit;
@@ -53,6 +54,8 @@ pub enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Compare a saved run with an earlier one; exit code 113 on a regression
     Compare(compare::CompareArgs),
+    /// Write the tables of a baseline document from saved runs
+    Baseline(baseline::BaselineArgs),
     /// List the scenarios that can be run by name
     List(list::ListArgs),
     /// Print a completion script for a shell
@@ -79,6 +82,7 @@ pub fn main() -> i32 {
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),
         Command::Compare(args) => args.execute(),
+        Command::Baseline(args) => args.execute(),
         Command::List(args) => args.execute(),
         Command::Completions(args) => args.execute(),
     };

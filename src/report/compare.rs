@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::saved::SavedRun;
 
 pub use render::Format;
+pub(super) use render::code;
 
 /// What is compared unless the user names metrics.
 const USUAL: [&str; 6] = [

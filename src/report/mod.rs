@@ -10,6 +10,7 @@
     reason = "a report is made once per run: what reads best is best"
 )]
 
+pub mod baseline;
 mod checks;
 pub mod compare;
 mod data;

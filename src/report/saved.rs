@@ -5,6 +5,8 @@
 
 mod build;
 mod file;
+#[cfg(test)]
+pub(in crate::report) mod fixture;
 mod histogram;
 mod hosts;
 mod number;

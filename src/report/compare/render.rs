@@ -234,7 +234,7 @@ fn show(value: Option<f64>, unit: Unit) -> String {
 }
 
 /// Text for a table's code cell: a bar would end the cell, a backquote the code.
-pub(crate) fn code(text: &str) -> String {
+pub(in crate::report) fn code(text: &str) -> String {
     let text = text.replace('`', "'").replace('|', "\\|");
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

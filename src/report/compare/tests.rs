@@ -3,69 +3,15 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::report::saved::fixture::{saved_run, spread};
 
-type Part<'a> = (&'a str, Vec<f64>, u64);
-
-/// A saved run of one name per entry: (name, durations in ms, failures).
-fn run(parts: &[Part], duration: f64) -> SavedRun {
-    let tags: Vec<Value> = parts
-        .iter()
-        .map(|(name, ..)| json!({"name": name, "scenario": "default"}))
-        .collect();
-    let place = |at: usize, more: Value| {
-        let mut object = more;
-        object["tags"] = at.into();
-        object
-    };
-    let each = |of: &dyn Fn(&Part) -> Value| -> Vec<Value> {
-        parts
-            .iter()
-            .enumerate()
-            .map(|(at, part)| place(at, of(part)))
-            .collect()
-    };
-    let counters = each(&|(_, durations, _)| json!({"total": durations.len()}));
-    let rates = each(&|(_, durations, failed)| json!({"passes": failed, "total": durations.len()}));
-    let trends = each(&|(_, durations, _)| {
-        json!({
-            "count": durations.len(), "sum": durations.iter().sum::<f64>(), "values": durations,
-            "min": durations.iter().copied().fold(f64::INFINITY, f64::min).min(1e9),
-            "max": durations.iter().copied().fold(0.0, f64::max),
-        })
+/// A saved run of one name per part: name, durations in ms, failures.
+fn run(parts: &[(&str, Vec<f64>, u64)], duration: f64) -> SavedRun {
+    let parts = parts.iter().map(|(name, durations, failed)| {
+        let tags = json!({"name": name, "scenario": "default"});
+        (tags, durations.clone(), *failed)
     });
-    let metric = |name: &str, contains: &str, series: Vec<Value>| json!([{"name": name, "contains": contains, "series": series}]);
-    let none: [u8; 0] = [];
-    let value = json!({
-        "format": "loadgen-run", "version": 1,
-        "run": {"id": "0123456789abcdef", "loadgen": "0.1.0", "name": "a.js", "kind": "script", "command": ["loadgen"],
-            "started": "2026-11-21T03:15:06.000Z", "duration": duration},
-        "ending": {"name": "passed", "exit_code": 0},
-        "target": {"kind": "external"},
-        "environment": {"host": "h", "os": "o", "kernel": "k", "architecture": "a", "cores": 2, "cpu_model": null,
-            "memory": null, "limits": null},
-        "variables": {}, "options": {"scenarios": {"default": {"vus": 5, "env": {}}}, "thresholds": {}},
-        "thresholds": none, "checks": none, "groups": none, "tags": tags,
-        "metrics": {
-            "counters": metric("http_reqs", "default", counters), "gauges": none,
-            "rates": metric("http_req_failed", "default", rates), "trends": metric("http_req_duration", "time", trends),
-        },
-        "timeline": {"zero": "2026-11-21T03:15:06.000Z", "load_start": 0, "resolution": 1, "start": none, "length": none,
-            "requests": none, "failed": none, "iterations": none, "dropped": none, "sent": none, "received": none,
-            "vus": none, "vus_max": none, "in_flight": none, "p50": none, "p95": none, "p99": none, "lag_max": none,
-            "strands": none},
-        "hosts": none,
-        "generator": {"workers": 2, "cpu_seconds": 1, "peak_memory": 1, "scheduling_lag": null, "timer_lag": null,
-            "dropped_iterations": 0, "collapsed_names": 0, "collapsed_series": 0, "lost_samples": {}},
-        "findings": none,
-    });
-    serde_json::from_value(value).unwrap()
-}
-
-/// `count` durations spread evenly from `from` to twice that.
-fn spread(count: usize, from: f64) -> Vec<f64> {
-    (0..count)
-        .map(|at| from * (1.0 + at as f64 / count as f64))
-        .collect()
+    saved_run("a.js", duration, &parts.collect::<Vec<_>>())
 }
 
 fn ten() -> Tolerance {
