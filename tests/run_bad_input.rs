@@ -157,7 +157,7 @@ fn a_port_that_is_taken_is_named() {
     run(&["run", script.path(), "--metrics-addr", &address])
         .expect(104)
         .says(&[&port, "--metrics-addr", "in use"]);
-    run(&["demo", "--ports", &format!("{port},0,0")])
+    run(&["demo", "--ports", &format!("{port},0,0,0,0,0")])
         .expect(104)
         .says(&[&port]);
 }
