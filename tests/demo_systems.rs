@@ -282,3 +282,103 @@ async fn a_session_lives_from_its_creation_to_its_deletion() {
     let (status, stats) = ask(Method::GET, "/v1/websocket/stats", None).await;
     assert_eq!((status, &stats["connections"]), (200, &json!(0)));
 }
+
+#[tokio::test]
+async fn batches_get_numbers_without_gaps_over_many_connections_and_can_be_proved() {
+    let server = start("--threads 3");
+    let to = address(&server, "sequencer");
+    let store = json!({ "tenant_id": "t", "store_id": "s" });
+    let senders: Vec<_> = (0..12)
+        .map(|sender| {
+            let mut batch = store.clone();
+            tokio::spawn(async move {
+                let mut client = Client::connect(to).await;
+                let mut ranges = Vec::new();
+                for n in 0..10 {
+                    // The largest batch is well past what --max-body allows other endpoints.
+                    let size = if n == 0 { 500 } else { 20 };
+                    batch["events"] = (0..size)
+                        .map(|event| {
+                            json!({
+                                "event_id": format!("{sender}-{n}-{event}"), "entity_type": "order",
+                                "entity_id": format!("o{sender}"), "event_type": "updated",
+                                "payload": { "text": "x".repeat(100) },
+                            })
+                        })
+                        .collect();
+                    let path = "/api/v1/ves/events/ingest";
+                    let (status, _, reply) =
+                        ask(&mut client, Method::POST, path, &[BEARER], Some(batch.clone())).await;
+                    assert_eq!(
+                        (status, &reply["events_accepted"]),
+                        (StatusCode::OK, &json!(size))
+                    );
+                    let end = |field: &str| reply[field].as_u64().expect("a number");
+                    ranges.push((end("sequence_start"), end("sequence_end")));
+                }
+                ranges
+            })
+        })
+        .collect();
+    let mut ranges = Vec::new();
+    for sender in senders {
+        ranges.extend(sender.await.expect("every batch was accepted"));
+    }
+    ranges.sort_unstable();
+    let mut next = 1;
+    for (start, end) in ranges {
+        assert_eq!(start, next);
+        next = end + 1;
+    }
+    assert_eq!(next - 1, 12 * (500 + 9 * 20));
+    let mut client = Client::connect(to).await;
+    let (status, _, done) = ask(
+        &mut client,
+        Method::POST,
+        "/api/v1/ves/commitments",
+        &[BEARER],
+        Some(store),
+    )
+    .await;
+    assert_eq!(status, StatusCode::CREATED);
+    let path = format!(
+        "/api/v1/ves/proofs/{}?tenant_id=t&store_id=s",
+        done["sequence_end"]
+    );
+    let (status, _, proof) = ask(
+        &mut client,
+        Method::GET,
+        &path,
+        &[("x-api-key", "test-api-key")],
+        None,
+    )
+    .await;
+    assert_eq!(
+        (status, &proof["merkle_root"]),
+        (StatusCode::OK, &done["merkle_root"])
+    );
+}
+
+#[tokio::test]
+async fn past_the_rate_limit_the_answer_is_429() {
+    let server = start("--rate-limit-per-minute 5");
+    let mut client = client(&server, "sequencer").await;
+    let mut refused = 0;
+    for _ in 0..20 {
+        let path = "/api/v1/head?tenant_id=t&store_id=s";
+        let (status, headers, _) = ask(&mut client, Method::GET, path, &[BEARER], None).await;
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(headers.contains_key("retry-after"));
+            refused += 1;
+        }
+    }
+    assert!(
+        (10..=15).contains(&refused),
+        "five in a minute, or ten on both sides of its end: {refused}"
+    );
+    assert_eq!(
+        client.get("/health").await.0,
+        StatusCode::OK,
+        "the limit is the API's"
+    );
+}

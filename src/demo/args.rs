@@ -74,6 +74,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", help_heading = "Behaviour")]
     pub waiting_room: Option<u32>,
 
+    /// Requests per minute to the sequencer's API; past them the answer is 429 with Retry-After [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Behaviour")]
+    pub rate_limit_per_minute: Option<u32>,
+
     /// Make a system wrong on purpose, to see that a test notices; may be given several times
     #[arg(long = "fault", value_name = "FAULT", value_enum, help_heading = "Behaviour")]
     pub faults: Vec<Fault>,
@@ -136,6 +140,8 @@ pub struct DemoOptions {
     pub tokens: Vec<String>,
     /// Orders per second before buyers are sent to the waiting room.
     pub waiting_room: Option<u32>,
+    /// Requests per minute to the sequencer's API.
+    pub rate_limit_per_minute: Option<u32>,
     /// What goes wrong on purpose.
     pub faults: Vec<Fault>,
     /// Things that a system holds at most.
@@ -173,6 +179,7 @@ impl From<DemoArgs> for DemoOptions {
             payment_required: args.payment_required,
             tokens: args.tokens,
             waiting_room: args.waiting_room,
+            rate_limit_per_minute: args.rate_limit_per_minute,
             faults: args.faults,
             max_keys: args.max_keys,
             max_body: args.max_body,

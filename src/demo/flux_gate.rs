@@ -14,7 +14,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};
@@ -25,6 +25,7 @@ use super::dice::Dice;
 use super::kept::{Kind, array};
 use super::locked;
 use super::route::{Call, Reply, Route, of};
+use super::window::Window;
 
 /// Products on sale at most.
 const MAX_PRODUCTS: usize = 1000;
@@ -51,7 +52,9 @@ pub struct Rules {
 /// The system's routes.
 pub fn routes(rules: Rules) -> Vec<Route> {
     let system = Arc::new(FluxGate {
-        door: rules.waiting_room.map(|most| Mutex::new(Door::new(most))),
+        door: rules
+            .waiting_room
+            .map(|most| Window::new(Duration::from_secs(1), most)),
         dice: Dice::new(rules.seed),
         sales: RwLock::default(),
         rules,
@@ -68,7 +71,7 @@ pub fn routes(rules: Rules) -> Vec<Route> {
 
 struct FluxGate {
     rules: Rules,
-    door: Option<Mutex<Door>>,
+    door: Option<Window>,
     dice: Dice,
     sales: RwLock<HashMap<String, Arc<Mutex<Sale>>>>,
 }
@@ -137,7 +140,7 @@ impl FluxGate {
             return Ok(accepted(sale.number, *order));
         }
         if let Some(door) = &self.door
-            && !locked(door).lets_in(Instant::now())
+            && door.enter(Instant::now()).is_err()
         {
             return Ok(to_waiting_room(&product_id));
         }
@@ -215,35 +218,6 @@ impl Sale {
         let key: Arc<str> = key.into();
         self.keys.insert(Arc::clone(&key), order);
         self.key_order.push_back(key);
-    }
-}
-
-/// Lets so many in within each second since it was made.
-#[derive(Debug)]
-struct Door {
-    most: u32,
-    since: Instant,
-    second: u64,
-    let_in: u32,
-}
-
-impl Door {
-    fn new(most: u32) -> Door {
-        Door {
-            most,
-            since: Instant::now(),
-            second: 0,
-            let_in: 0,
-        }
-    }
-
-    fn lets_in(&mut self, now: Instant) -> bool {
-        let second = now.saturating_duration_since(self.since).as_secs();
-        if second != self.second {
-            (self.second, self.let_in) = (second, 0);
-        }
-        self.let_in += 1;
-        self.let_in <= self.most
     }
 }
 

@@ -99,6 +99,10 @@ pub enum Kind {
     Machine,
     /// Of an artifact.
     Artifact,
+    /// Of a batch of events.
+    Batch,
+    /// Of a commitment.
+    Commitment,
 }
 
 impl Kind {

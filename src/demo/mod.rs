@@ -3,7 +3,7 @@
 //!
 //! `loadgen demo` calls [`serve`]; `loadgen run --demo` starts that command as a child process through [`DemoChild`],
 //! so that its CPU and memory can be told from the generator's. One system is one file that lists its routes and keeps
-//! its state: [`prim`], [`tachikoma`], [`flux_gate`], [`happy`], and [`sockets`] for `/ws`. [`router`]
+//! its state: [`prim`], [`tachikoma`], [`sequencer`], [`flux_gate`], [`happy`], and [`sockets`] for `/ws`. [`router`]
 //! serves any of them, and [`capacity`] decides what each request costs.
 
 pub mod args;
@@ -18,6 +18,7 @@ mod kept;
 mod prim;
 mod route;
 mod router;
+mod sequencer;
 pub mod server;
 mod sockets;
 mod tachikoma;
@@ -25,6 +26,7 @@ mod tachikoma;
 mod testing;
 mod tokens;
 mod upgrade;
+mod window;
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
@@ -60,6 +62,11 @@ fn services(options: &DemoOptions) -> Vec<Service> {
         Route::socket("/ws", &hub).behind(&tokens.socket_gate()),
     ];
     routes.extend(tachikoma::routes(options.max_keys, &authorised, &hub));
+    routes.extend(sequencer::routes(
+        options.max_keys,
+        options.rate_limit_per_minute,
+        &authorised,
+    ));
     routes.extend(flux_gate::routes(flux_gate::Rules {
         max_keys: options.max_keys,
         waiting_room: options.waiting_room,

@@ -81,6 +81,12 @@ impl Route {
         self
     }
 
+    /// The same for bodies that hold many things.
+    pub fn large(mut self) -> Route {
+        self.body = LARGE_BODY;
+        self
+    }
+
     /// The same behind a gate, the last of those that it is behind.
     pub fn behind(mut self, gate: &Gate) -> Route {
         self.gates.push(Arc::clone(gate));

@@ -1,7 +1,6 @@
 //! A sale from many threads, its keys, its waiting room, and the fault that breaks it.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -184,17 +183,6 @@ fn too_many_orders_are_sent_to_the_waiting_room_and_take_nothing() {
     // A hundred calls take no second, but may lie on either side of its end.
     assert!(sent_away >= 94, "{sent_away}");
     assert_eq!(system.get("/waiting-room?productId=iphone-15").0, 200);
-}
-
-#[test]
-fn the_door_lets_so_many_in_each_second() {
-    let mut door = Door::new(2);
-    let start = door.since;
-    let mut at = |ms| door.lets_in(start + Duration::from_millis(ms));
-    assert_eq!(
-        [at(0), at(1), at(999), at(1000), at(1500), at(1999), at(5000)],
-        [true, true, false, true, true, false, true]
-    );
 }
 
 #[test]
