@@ -18,7 +18,7 @@ mod target;
 mod verify;
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
@@ -32,12 +32,13 @@ use self::collect::{Begun, Observer};
 use self::target::Target;
 use crate::config::{Config, HttpDebug};
 use crate::engine::{
-    self, AbortKind, Complaints, Control, EngineError, Handle, Level, Reason, ScriptStaff, Spec, UrlStaff,
+    self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
+    UrlStaff,
 };
 use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet};
 use crate::net;
 use crate::output::{MetricsServer, RunState};
-use crate::script::{HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
+use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Runs a test from beginning to end, on the current thread's runtime.
 ///
@@ -82,6 +83,8 @@ struct Run {
     begun: Begun,
     control: Control,
     workers: u16,
+    /// What the test is doing, once it is launched.
+    live: OnceLock<Arc<Live>>,
 }
 
 impl Run {
@@ -99,6 +102,7 @@ impl Run {
             begun: Begun::default(),
             control: Control::new(),
             workers: order.workers.unwrap_or_else(engine::cores).max(1),
+            live: OnceLock::new(),
             order,
             loaded,
             config,
@@ -137,6 +141,7 @@ impl Run {
                 engine::run(spec, staff, control)?
             }
         };
+        let _ = self.live.set(handle.live());
         Ok(handle)
     }
 
@@ -149,8 +154,10 @@ impl Run {
     ) -> Ending {
         let state = |state| page.into_iter().for_each(|page| page.set_state(state));
         let mut set_up = Ok(());
-        if self.initialise(&mut handle).await {
+        let initialised = self.initialise(&mut handle).await;
+        if initialised {
             self.begun.now(&self.epoch);
+            handle.live().begin();
             state(RunState::Setup);
             set_up = self.set_up(batches).await;
             match &set_up {
@@ -174,8 +181,10 @@ impl Run {
             return ending;
         }
         state(RunState::Teardown);
-        let torn_down = match (&reason, self.control.level()) {
-            (Some(Reason::Hire(_) | Reason::Panic(_)), _) | (Some(Reason::Signal), Level::Now) => Ok(()),
+        let torn_down = match &reason {
+            Some(Reason::Hire(_) | Reason::Panic(_)) => Ok(()),
+            // What setup() has not made, teardown() need not clean up; and nobody is to wait for it who has asked twice.
+            _ if !initialised || self.control.hurried() => Ok(()),
             _ => self.tear_down(batches).await,
         };
         match (reason.map(Ending::from), torn_down) {
@@ -236,6 +245,12 @@ impl Run {
             .map(drop)
     }
 
+    /// What a script can learn of the run outside of its scenarios.
+    fn around(&self) -> Option<Arc<dyn Around>> {
+        let live = self.live.get()?.clone();
+        Some(Arc::new(Place::apart(live, self.epoch)))
+    }
+
     /// Calls `setup` or `teardown` in a virtual user of its own.
     async fn call(
         &self,
@@ -250,6 +265,7 @@ impl Run {
         let (program, net, http, epoch) = (program.clone(), self.net.clone(), self.http.clone(), self.epoch);
         let run_tags = TagSet::from_pairs(&self.config.tags);
         let control = self.control.clone();
+        let around = self.around();
         let task = move |recorder: Recorder| async move {
             let shop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
             let tags = run_tags.with("group", &format!("::{function}"));
@@ -257,6 +273,7 @@ impl Run {
                 shop,
                 Seat {
                     tags,
+                    around,
                     ..Seat::default()
                 },
             )
@@ -280,6 +297,7 @@ impl Run {
                     Ending::TeardownTimeout
                 })
             }
+            Ok(Err(error)) if error.aborted => Err(Ending::Aborted(error.message)),
             Ok(Err(error)) => {
                 tracing::error!("{function}(): {error}");
                 Err(Ending::Exception(error.message))
@@ -317,14 +335,14 @@ const START_IN: Duration = Duration::from_millis(10);
 /// How often the initialisation of virtual users is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Returns when `function` has to give up: `setup` at any stop, `teardown` only when all is to end now.
+/// Returns when `function` has to give up: `setup` at any stop; `teardown` only when a person wants the end at once, for a
+/// test that a threshold or the script has stopped has all the more to clean up.
 async fn stopped(control: &Control, function: &str) {
-    let least = if function == "setup" {
-        Level::Graceful
-    } else {
-        Level::Now
+    let give_up = || match function {
+        "setup" => control.level() > Level::Run,
+        _ => control.hurried(),
     };
-    while control.level() < least {
+    while !give_up() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

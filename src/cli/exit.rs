@@ -59,6 +59,7 @@ impl From<&Ending> for ExitCode {
             Ending::Exception(_) => ExitCode::Exception,
             Ending::Aborted(_) => ExitCode::Aborted,
             Ending::Verify(_) => ExitCode::Verify,
+            Ending::Failed(_) => ExitCode::Failed,
             Ending::Panic(_) => ExitCode::Panic,
         }
     }
@@ -67,6 +68,7 @@ impl From<&Ending> for ExitCode {
 impl From<&RunError> for ExitCode {
     fn from(error: &RunError) -> ExitCode {
         match error {
+            RunError::Script(error) if error.aborted => ExitCode::Aborted,
             RunError::Script(_) => ExitCode::Exception,
             _ => ExitCode::Config,
         }
@@ -109,6 +111,7 @@ mod tests {
             (Ending::Aborted(String::new()), 108),
             (Ending::Panic(String::new()), 109),
             (Ending::Verify(String::new()), 112),
+            (Ending::Failed(String::new()), 110),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
             assert_eq!(ending.code(), code, "{ending:?}, in a saved run");

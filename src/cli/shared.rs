@@ -205,6 +205,7 @@ fn tell(ending: &run::Ending) {
         }
         Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
         Ending::Verify(message) => tracing::error!("the verification failed: {message}"),
+        Ending::Failed(reason) => tracing::error!("the script marked the test as failed: {reason}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
     }
 }

@@ -59,6 +59,8 @@ pub struct Control {
 struct State {
     level: Level,
     reason: Option<Reason>,
+    /// Whether somebody outside wants the end at once, whatever the first reason was.
+    hurried: bool,
 }
 
 impl Default for Control {
@@ -74,6 +76,7 @@ impl Control {
             state: Arc::new(watch::Sender::new(State {
                 level: Level::Run,
                 reason: None,
+                hurried: false,
             })),
         }
     }
@@ -90,6 +93,7 @@ impl Control {
 
     fn raise(&self, level: Level, reason: Reason) {
         self.state.send_if_modified(|state| {
+            state.hurried |= level == Level::Now && reason == Reason::Signal;
             if state.reason.is_none() || matches!(reason, Reason::Panic(_)) {
                 state.reason = Some(reason);
             }
@@ -102,6 +106,12 @@ impl Control {
     /// How much is still to be done.
     pub fn level(&self) -> Level {
         self.state.borrow().level
+    }
+
+    /// Whether somebody waits at the terminal for the end: a signal has asked for it to be at once. Then what cleans up is
+    /// cut short, too.
+    pub fn hurried(&self) -> bool {
+        self.state.borrow().hurried
     }
 
     /// Why it was stopped, if it was.

@@ -18,6 +18,7 @@ use super::control::{Control, Reason};
 use super::lanes::Lanes;
 use super::ledger::panic_text;
 use super::live::{Line, Live};
+use super::place::Place;
 use super::roster::{Roster, Span};
 use super::staff::Staff;
 use super::worker::{Job, Model, Post, Test, flush, work};
@@ -154,6 +155,8 @@ impl Handle {
     /// Starts the load: `at` is when all scenarios count from. Call it once [`ready`](Self::ready), and a moment ahead if the
     /// workers are to begin together to the microsecond.
     pub fn start(&self, at: Instant) {
+        self.live.begin();
+        self.live.begin_load(at.into_std());
         self.gate.send_replace(Some(at));
     }
 
@@ -307,6 +310,14 @@ pub(super) fn plan(spec: Spec, control: &Control) -> Planned {
         let Some(numbers) = spec.share.staffed(u64::from(scenario.plan.max_vus())) else {
             continue;
         };
+        let place = Arc::new(Place::of(
+            Arc::clone(&live),
+            spec.epoch,
+            index,
+            Arc::clone(scenario),
+            numbers.clone(),
+            control.clone(),
+        ));
         let models = models(&scenario.plan, &spec.share, &numbers, lanes);
         for (lane, model) in (0..lanes).zip(models) {
             let worker = (first + lane) % u32::from(workers);
@@ -321,6 +332,7 @@ pub(super) fn plan(spec: Spec, control: &Control) -> Planned {
                 share: spec.share.split(lane, lanes),
                 numbers: numbers.split(lane, lanes),
                 tally: live.tally(index, lane),
+                place: Arc::clone(&place),
                 model,
             });
         }

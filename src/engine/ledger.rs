@@ -83,10 +83,12 @@ impl Ledger {
         };
         let ended = Instant::now();
         match outcome {
-            Some(Outcome::Complete) => self.complete(&iteration, ended),
-            Some(Outcome::Failed) => {
-                self.tally.failed();
-                self.complete(&iteration, ended);
+            Some(outcome @ (Outcome::Complete | Outcome::Failed)) => {
+                if outcome == Outcome::Failed {
+                    self.tally.failed();
+                }
+                let tags = user.iteration_tags().unwrap_or(self.iteration_tags);
+                self.complete(&iteration, ended, tags);
             }
             Some(Outcome::Interrupted) => self.tally.interrupted(),
             Some(Outcome::Abort { code, message }) => {
@@ -109,25 +111,20 @@ impl Ledger {
         (ended, waited)
     }
 
-    fn complete(&self, iteration: &Iteration, ended: Instant) {
+    fn complete(&self, iteration: &Iteration, ended: Instant, tags: TagsId) {
         self.tally.complete();
         let at = self.nanos(ended);
-        self.recorder
-            .add(builtin::ITERATIONS, self.iteration_tags, at, 1.0);
+        self.recorder.add(builtin::ITERATIONS, tags, at, 1.0);
         self.recorder.add(
             builtin::ITERATION_DURATION,
-            self.iteration_tags,
+            tags,
             at,
             millis(ended.saturating_duration_since(iteration.started)),
         );
         if let Some(due) = iteration.due {
             let since_due = millis(ended.saturating_duration_since(due));
-            self.recorder.add(
-                builtin::ITERATION_DURATION_SCHEDULED,
-                self.iteration_tags,
-                at,
-                since_due,
-            );
+            self.recorder
+                .add(builtin::ITERATION_DURATION_SCHEDULED, tags, at, since_due);
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Each worker has its own set per scenario, which only it writes, in its own cache lines; readers add them up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::config::Scenario;
 
@@ -125,6 +125,8 @@ pub struct Live {
     planned_ids: u32,
     unplanned: AtomicU32,
     postponed: AtomicU64,
+    test_began: OnceLock<Instant>,
+    load_began: OnceLock<Instant>,
 }
 
 /// A scenario and the tallies of the workers that take part in it.
@@ -153,6 +155,8 @@ impl Live {
             planned_ids,
             unplanned: AtomicU32::new(0),
             postponed: AtomicU64::new(0),
+            test_began: OnceLock::new(),
+            load_began: OnceLock::new(),
         }
     }
 
@@ -171,6 +175,31 @@ impl Live {
     /// The scenarios in their order, each with its progress.
     pub fn scenarios(&self) -> impl Iterator<Item = (&Arc<Scenario>, Progress)> {
         self.lines.iter().map(|line| (&line.scenario, line.progress()))
+    }
+
+    /// The progress of one scenario, by its place in their order.
+    pub(super) fn progress(&self, line: usize) -> Progress {
+        self.lines.get(line).map(Line::progress).unwrap_or_default()
+    }
+
+    /// The test begins now: all planned virtual users are initialised. Only the first call counts.
+    pub fn begin(&self) {
+        let _ = self.test_began.set(Instant::now());
+    }
+
+    /// When the test began, if it has.
+    pub fn test_began(&self) -> Option<Instant> {
+        self.test_began.get().copied()
+    }
+
+    /// All scenarios count from this instant.
+    pub(super) fn begin_load(&self, at: Instant) {
+        let _ = self.load_began.set(at);
+    }
+
+    /// When the load began or will begin, if that is known.
+    pub fn load_began(&self) -> Option<Instant> {
+        self.load_began.get().copied()
     }
 
     /// Virtual users at work (the gauge `vus`).

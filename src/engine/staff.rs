@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::control::AbortKind;
+use super::place::Place;
 use crate::config::Scenario;
+use crate::metrics::TagsId;
 
 /// A virtual user's place in the test.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct VuSeat {
     pub scenario: Arc<Scenario>,
     /// The worker thread it lives on.
     pub worker: u16,
+    /// What it can learn of the run around it.
+    pub place: Arc<Place>,
 }
 
 /// One run of a scenario's function.
@@ -64,6 +68,11 @@ pub trait VirtualUser {
     /// Ends what a dropped [`iterate`](Self::iterate) has left under way, and makes ready for another one. Must return
     /// quickly: nobody waits for the target any more.
     async fn interrupt(&mut self);
+
+    /// The tags of the samples of the iteration that has just ended, where they are not the scenario's.
+    fn iteration_tags(&self) -> Option<TagsId> {
+        None
+    }
 }
 
 /// Makes virtual users; one per worker thread, and never leaves it.

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::control::{AbortKind, Reason};
 use super::ledger::scenario_tags;
 use super::staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
 use crate::metrics::{Epoch, NameId, Recorder, SystemTag, TagsId, builtin};
 use crate::net::{Client, Request, Shared, Target};
-use crate::script::{ScriptUser, Seat, Verdict, Workshop};
+use crate::script::{ScriptUser, Seat, Turn, Verdict, Workshop};
 
 /// Makes virtual users that run a script.
 pub struct ScriptStaff {
@@ -40,8 +41,11 @@ impl Staff for ScriptStaff {
     type User = Scripted;
 
     async fn hire(&self, seat: VuSeat) -> Result<Scripted, HireError> {
+        let place = seat.place.clone();
         let seat = Seat {
             vu: seat.id_in_instance,
+            vu_in_test: seat.id,
+            around: Some(seat.place),
             exec: seat.scenario.exec.clone(),
             env: seat.scenario.env.clone(),
             tags: scenario_tags(&self.workshop.registry, &self.tags, &seat.scenario),
@@ -51,9 +55,15 @@ impl Staff for ScriptStaff {
                 user,
                 complaints: self.complaints.clone(),
             }),
-            Err(error) => Err(HireError {
-                message: error.to_string(),
-            }),
+            Err(error) => {
+                if let Some(control) = place.control().filter(|_| error.aborted) {
+                    let (kind, message) = (AbortKind::Abort, error.message.clone());
+                    control.stop_now(Reason::Script { kind, message });
+                }
+                Err(HireError {
+                    message: error.to_string(),
+                })
+            }
         }
     }
 }
@@ -66,9 +76,17 @@ pub struct Scripted {
 
 impl VirtualUser for Scripted {
     async fn iterate(&mut self, it: Iteration) -> Outcome {
-        match self.user.iterate(it.in_vu).await {
+        let turn = Turn {
+            in_vu: it.in_vu,
+            in_scenario: it.in_scenario,
+        };
+        match self.user.take_turn(turn).await {
             Verdict::Complete => Outcome::Complete,
             Verdict::Interrupted => Outcome::Interrupted,
+            Verdict::Aborted(message) => Outcome::Abort {
+                code: AbortKind::Abort,
+                message,
+            },
             Verdict::Threw(error) => {
                 self.complaints.exception(&error.to_string());
                 Outcome::Failed
@@ -78,6 +96,10 @@ impl VirtualUser for Scripted {
 
     async fn interrupt(&mut self) {
         self.user.interrupt();
+    }
+
+    fn iteration_tags(&self) -> Option<TagsId> {
+        self.user.iteration_tags()
     }
 }
 

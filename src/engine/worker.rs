@@ -15,6 +15,7 @@ use super::lanes::Berth;
 use super::ledger::{Ledger, report_panic, scenario_tags};
 use super::live::{Live, Tally};
 use super::open::Open;
+use super::place::Place;
 use super::roster::{Roster, in_test};
 use super::staff::{HireError, Staff, VuSeat};
 use crate::config::Scenario;
@@ -61,6 +62,7 @@ pub(super) struct Post {
     /// … and of the iterations.
     pub(super) numbers: Share,
     pub(super) tally: Arc<Tally>,
+    pub(super) place: Arc<Place>,
     pub(super) model: Model,
 }
 
@@ -137,7 +139,7 @@ struct Leave;
 async fn man<S: Staff>(post: &Post, worker: u16, test: &Test, staff: &S) -> Result<Vec<S::User>, Leave> {
     let mut users = Vec::with_capacity(post.ids.len());
     for &id in &post.ids {
-        let seat = seat(id, worker, &post.scenario, &test.share);
+        let seat = seat(id, worker, &post.scenario, &post.place, &test.share);
         let hired = tokio::select! {
             biased;
             _ = test.control.stopped() => return Err(Leave),
@@ -155,12 +157,13 @@ async fn man<S: Staff>(post: &Post, worker: u16, test: &Test, staff: &S) -> Resu
     Ok(users)
 }
 
-fn seat(id: u64, worker: u16, scenario: &Arc<Scenario>, share: &Share) -> VuSeat {
+fn seat(id: u64, worker: u16, scenario: &Arc<Scenario>, place: &Arc<Place>, share: &Share) -> VuSeat {
     VuSeat {
         id: in_test(share, id),
         id_in_instance: id,
         scenario: Arc::clone(scenario),
         worker,
+        place: Arc::clone(place),
     }
 }
 
@@ -179,6 +182,7 @@ async fn scenario<S: Staff>(
         share,
         numbers,
         tally,
+        place,
         model,
         ..
     } = post;
@@ -211,7 +215,7 @@ async fn scenario<S: Staff>(
         Model::Open { arrivals, berth } => {
             let (tally, live) = (Arc::clone(&tally), Arc::clone(&test.live));
             let hire = move || {
-                let seat = seat(test.roster.another(), worker, &scenario, &test.share);
+                let seat = seat(test.roster.another(), worker, &scenario, &place, &test.share);
                 let (staff, tally, live) = (Rc::clone(&staff), Arc::clone(&tally), Arc::clone(&live));
                 async move {
                     let user = staff.hire(seat).await?;

@@ -34,6 +34,13 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
     };
     let timeline = observer.collector.timeline();
     report(run, &snapshot, timeline, verification.as_ref()).await;
+    let ending = match (ending, &run.loaded.subject) {
+        (Ending::Passed, Prepared::Script { program, .. }) => match program.failure() {
+            Some(reason) => Ending::Failed(reason.to_owned()),
+            None => Ending::Passed,
+        },
+        (ending, _) => ending,
+    };
     if let Some(destination) = save {
         save::write(run, destination, &snapshot, timeline, &ending);
     }
@@ -109,9 +116,13 @@ async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
     let limit = run.config.handle_summary_timeout;
     // Its samples, if it made any, would come after the final snapshot.
     let (unheard, _) = engine::batches(1);
+    let seat = Seat {
+        around: run.around(),
+        ..Seat::default()
+    };
     let task = move |recorder| async move {
         let workshop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
-        let (mut user, _) = ScriptUser::start(workshop, Seat::default()).await?;
+        let (mut user, _) = ScriptUser::start(workshop, seat).await?;
         match tokio::time::timeout(limit, user.summarize(data.to_string())).await {
             Ok(files) => files,
             Err(_) => Err(ScriptError::new(format!(

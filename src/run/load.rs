@@ -99,8 +99,9 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     }
     let kind = |name: &str| provisional.lookup(name).map(|id| provisional.definition(id).kind);
     let config = check(&raw, &kind)?;
-    if let Prepared::Script { exports, .. } = &subject {
+    if let Prepared::Script { program, exports, .. } = &subject {
         config.check_exports(&exports.functions)?;
+        program.set_options(&config.options.to_string());
     }
     Ok(Loaded {
         config,

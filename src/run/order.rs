@@ -114,6 +114,8 @@ pub enum Ending {
     Aborted(String),
     /// What `verify()` asserts does not hold.
     Verify(String),
+    /// It ended as planned, and the script says that it has failed.
+    Failed(String),
     /// A bug in loadgen.
     Panic(String),
 }
@@ -131,6 +133,7 @@ impl Ending {
             Ending::Exception(_) => "exception",
             Ending::Aborted(_) => "aborted",
             Ending::Verify(_) => "verify",
+            Ending::Failed(_) => "failed",
             Ending::Panic(_) => "panic",
         }
     }
@@ -147,6 +150,7 @@ impl Ending {
             Ending::Verify(_) => 112,
             Ending::Exception(_) => 107,
             Ending::Aborted(_) => 108,
+            Ending::Failed(_) => 110,
             Ending::Panic(_) => 109,
         }
     }
@@ -154,7 +158,10 @@ impl Ending {
     /// What it says beside its name.
     pub fn message(&self) -> Option<&str> {
         match self {
-            Ending::Exception(message) | Ending::Aborted(message) | Ending::Panic(message) => Some(message),
+            Ending::Exception(message)
+            | Ending::Aborted(message)
+            | Ending::Failed(message)
+            | Ending::Panic(message) => Some(message),
             _ => None,
         }
     }

@@ -62,6 +62,7 @@ pub async fn verify(run: &Run, snapshot: &Snapshot, ending: &Ending) -> Option<(
     let ending = match (called, verification.failure()) {
         // What ended the run earlier is what has to be looked at first.
         _ if !matches!(ending, Ending::Passed | Ending::Thresholds) => ending.clone(),
+        (Ok(Err(Cut::Threw(error))), _) if error.aborted => Ending::Aborted(error.message),
         (Ok(Err(Cut::Threw(error))), _) => Ending::Exception(error.message),
         (Ok(Err(Cut::Stopped)), _) => Ending::Signal,
         (Err(error), _) => Ending::Panic(error.to_string()),
@@ -85,12 +86,13 @@ async fn call(
     } else {
         Exec::Forbidden
     };
-    let control = run.control.clone();
+    let (control, around) = (run.control.clone(), run.around());
     let task = move |recorder: Recorder| async move {
         let shop = Workshop::new(program, recorder, epoch, net, http);
         shop.exec.set(exec);
         let seat = Seat {
             tags,
+            around,
             ..Seat::default()
         };
         let (mut user, _) = ScriptUser::start(Rc::new(shop), seat).await.map_err(Cut::Threw)?;

@@ -28,6 +28,8 @@ pub struct ScriptError {
     pub stack: String,
     /// Whether the script was ended from outside and this is no error of its own.
     pub interrupted: bool,
+    /// Whether the script asked for the end of the test, for which the message is the reason.
+    pub aborted: bool,
 }
 
 impl std::error::Error for ScriptError {}
@@ -40,6 +42,15 @@ impl ScriptError {
             location: None,
             stack: String::new(),
             interrupted: false,
+            aborted: false,
+        }
+    }
+
+    /// The script has called `test.abort()`.
+    pub fn abort(reason: String) -> ScriptError {
+        ScriptError {
+            aborted: true,
+            ..ScriptError::new(reason)
         }
     }
 
@@ -89,6 +100,7 @@ impl ScriptError {
             location,
             stack: stack.join("\n"),
             interrupted: false,
+            aborted: false,
         }
     }
 }
@@ -219,6 +231,7 @@ mod tests {
             }),
             stack: "at f (file:///a.js:12:3)\nat g (file:///b.js:1:1)".into(),
             interrupted: false,
+            aborted: false,
         };
         assert_eq!(
             error.to_string(),

@@ -133,6 +133,11 @@ impl Bridge {
         self.cancelled.get()
     }
 
+    /// Gives up the order under way from within: whatever it still tries ends as if it were interrupted.
+    pub fn give_up(&self) {
+        self.cancelled.set(true);
+    }
+
     /// Whether the order under way has been interrupted.
     pub fn cancelled(&self) -> bool {
         self.cancelled.get()

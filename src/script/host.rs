@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -11,14 +12,16 @@ use rquickjs::{Ctx, Error, Exception, JsLifetime, Persistent, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    around::Around,
     events::Events,
     expected::Expected,
     fiber::{Bridge, interruption},
     modules::verify::Exec,
     program::Program,
+    user::{Seat, Turn},
 };
 use crate::{
-    metrics::{Epoch, MetricId, NameId, Recorder, Registry, SystemTag, TagSet, TagsId, builtin},
+    metrics::{Epoch, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, builtin},
     net::Throttle,
     net::{self, NetError, Target},
 };
@@ -164,14 +167,26 @@ pub struct Host {
     pub events: Events,
     /// `__VU`.
     pub vu: u64,
+    /// Its number in the whole test.
+    pub vu_in_test: u64,
+    /// The iteration under way.
+    pub turn: Cell<Turn>,
+    /// What it can learn of the run around it.
+    pub around: Option<Arc<dyn Around>>,
+    /// What the script said when it asked for the end of the test.
+    pub aborted: RefCell<Option<String>>,
     /// What it is doing.
     pub phase: Cell<Phase>,
     /// The current group's path, `::a::b`, empty at the root.
     pub group: RefCell<String>,
     /// The group outside all groups: empty, or `::setup`, `::teardown`.
     root: String,
-    /// Scenario and run tags, without the group.
-    base: TagsId,
+    /// Scenario and run tags, without the group and the script's own.
+    given: TagsId,
+    /// Tags that the script has set for all samples of this user (`exec.vu.metrics.tags`).
+    own: RefCell<BTreeMap<Box<str>, Box<str>>>,
+    /// Both, without the group.
+    base: Cell<TagsId>,
     /// Tags of what is recorded now.
     context: Cell<TagsId>,
     /// `http.setResponseCallback`.
@@ -193,21 +208,29 @@ pub struct Host {
 pub struct HostHandle(pub Rc<Host>);
 
 impl Host {
-    /// A virtual user that records under `scenario`.
-    pub fn new(bridge: Rc<Bridge>, workshop: Rc<Workshop>, vu: u64, tags: &TagSet) -> Rc<Host> {
-        let root = tags.get(GROUP).unwrap_or_default().to_owned();
-        let base = workshop.registry.intern(&tags.filtered(|key, _| key != GROUP));
+    /// The virtual user of this seat.
+    pub fn new(bridge: Rc<Bridge>, workshop: Rc<Workshop>, seat: &Seat) -> Rc<Host> {
+        let root = seat.tags.get(GROUP).unwrap_or_default().to_owned();
+        let base = workshop
+            .registry
+            .intern(&seat.tags.filtered(|key, _| key != GROUP));
         let client = Rc::new(net::Client::new(workshop.net.clone()));
         Rc::new(Host {
             bridge,
             client,
             events: Events::default(),
-            vu,
+            vu: seat.vu,
+            vu_in_test: seat.vu_in_test,
+            turn: Cell::default(),
+            around: seat.around.clone(),
+            aborted: RefCell::default(),
             phase: Cell::new(Phase::Init),
             group: RefCell::default(),
             context: Cell::new(base),
             root,
-            base,
+            given: base,
+            own: RefCell::default(),
+            base: Cell::new(base),
             expected: RefCell::default(),
             random: RefCell::default(),
             rejections: RefCell::default(),
@@ -276,11 +299,51 @@ impl Host {
         path.clone_into(&mut self.group.borrow_mut());
         self.context.set(
             if self.workshop.registry.system_tags().contains(SystemTag::Group) {
-                self.workshop.recorder.context(self.base, &[(GROUP, path)])
+                self.workshop.recorder.context(self.base.get(), &[(GROUP, path)])
             } else {
-                self.base
+                self.base.get()
             },
         );
+    }
+
+    /// Gives all later samples of this user a tag, until it is taken away again.
+    pub fn tag(&self, name: &str, value: &str) {
+        let known = self
+            .own
+            .borrow_mut()
+            .insert(name.into(), value.into())
+            .is_some_and(|known| *known == *value);
+        if !known {
+            self.retag();
+        }
+    }
+
+    /// Takes away a tag that [`Host::tag`] gave.
+    pub fn untag(&self, name: &str) {
+        if self.own.borrow_mut().remove(name).is_some() {
+            self.retag();
+        }
+    }
+
+    fn retag(&self) {
+        let own = self.own.borrow();
+        let pairs: Vec<(&str, &str)> = own.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.base.set(self.workshop.recorder.context(self.given, &pairs));
+        let group = self.group.borrow().clone();
+        self.set_group(&group);
+    }
+
+    /// The tags of samples of whole iterations, if the script has set some of its own.
+    pub fn iteration_tags(&self) -> Option<TagsId> {
+        (!self.own.borrow().is_empty()).then(|| self.context())
+    }
+
+    /// Ends the order under way, and asks for the end of the test. What it returns ends the script: neither a `catch` nor
+    /// a `finally` runs any more.
+    pub fn abort(&self, ctx: &Ctx<'_>, reason: String) -> Error {
+        self.aborted.replace(Some(reason));
+        self.bridge.give_up();
+        interruption(ctx)
     }
 
     /// Throws unless the script is past its init phase.

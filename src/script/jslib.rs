@@ -7,14 +7,19 @@ const SITE: &str = "https://jslib.k6.io/";
 /// How a module's name begins that came from there.
 const PREFIX: &str = "jslib:";
 
-/// What only built-in modules may import.
+/// Modules that only built-in ones may import.
 pub const NATIVE: &str = "loadgen:native";
+/// The same, for `k6/execution`.
+pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
 const LIBRARIES: [(&str, &str); 1] = [("k6-utils", include_str!("jslib/k6-utils.js"))];
 
 /// Modules of the dialect.
-const MODULES: [(&str, &str); 1] = [("k6/data", include_str!("jslib/shared-array.js"))];
+const MODULES: [(&str, &str); 2] = [
+    ("k6/data", include_str!("jslib/shared-array.js")),
+    ("k6/execution", include_str!("jslib/execution.js")),
+];
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     table

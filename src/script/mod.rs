@@ -6,6 +6,7 @@
 // What JavaScript calls takes its arguments by value: they are converted for the call and owned by it.
 #![allow(clippy::needless_pass_by_value)]
 
+mod around;
 mod bundled;
 mod bytes;
 mod error;
@@ -26,9 +27,10 @@ mod user;
 #[cfg(test)]
 mod tests;
 
+pub use around::{Around, Instance, ScenarioNow, StageNow};
 pub use error::{Location, ScriptError, display_name};
 pub use host::{HttpDefaults, Workshop};
 pub use modules::verify::Exec;
 pub use program::Program;
 pub use source::{Entry, Listed, scenarios};
-pub use user::{Exports, Files, ScriptUser, Seat, Verdict};
+pub use user::{Exports, Files, ScriptUser, Seat, Turn, Verdict};

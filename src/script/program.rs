@@ -31,6 +31,8 @@ pub struct Program {
     files: Mutex<FxHashMap<PathBuf, Bytes>>,
     data: OnceLock<Arc<str>>,
     arrays: SharedArrays,
+    options: OnceLock<Arc<str>>,
+    failure: OnceLock<String>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
 }
 
@@ -80,6 +82,8 @@ impl Program {
             files: Mutex::default(),
             data: OnceLock::new(),
             arrays: SharedArrays::default(),
+            options: OnceLock::new(),
+            failure: OnceLock::new(),
             complaints: Mutex::default(),
         }
     }
@@ -102,6 +106,28 @@ impl Program {
     /// Keeps what `setup()` returned; only the first call counts.
     pub fn set_data(&self, json: &str) {
         let _ = self.data.set(json.into());
+    }
+
+    /// The options that the run goes by, as JSON in the form of a script's.
+    pub fn options(&self) -> Option<Arc<str>> {
+        self.options.get().cloned()
+    }
+
+    /// Says what the options are; only the first call counts.
+    pub fn set_options(&self, json: &str) {
+        let _ = self.options.set(json.into());
+    }
+
+    /// Why the script says that the test has failed, if it does.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// The test has failed, for this reason; it goes on. Only the first reason counts.
+    pub fn fail(&self, reason: &str) {
+        if self.failure.set(reason.to_owned()).is_ok() {
+            tracing::warn!("the script marks the test as failed: {reason}");
+        }
     }
 
     /// The arrays that all virtual users share.

@@ -148,7 +148,7 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
     if modules::is_builtin(name) {
         return Ok(name.to_owned());
     }
-    if name == jslib::NATIVE && jslib::text(base).is_some() {
+    if [jslib::NATIVE, jslib::EXECUTION].contains(&name) && jslib::text(base).is_some() {
         return Ok(name.to_owned());
     }
     if name == "k6/browser" || name.starts_with("k6/browser/") {

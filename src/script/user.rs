@@ -4,7 +4,7 @@
 //! polls the fiber until it rests.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     future::{Future, poll_fn},
     rc::Rc,
@@ -15,6 +15,7 @@ use std::{
 use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value, function::Args, module::Evaluated};
 
 use super::{
+    around::Around,
     error::ScriptError,
     events::Event,
     fiber::{Bridge, Fiber, Rest},
@@ -22,7 +23,7 @@ use super::{
     host::{Host, HostHandle, Phase, Workshop},
     program::ModuleSource,
 };
-use crate::metrics::TagSet;
+use crate::metrics::{TagSet, TagsId};
 
 /// The fiber's stack. Pages are committed as they are touched, so the size costs address space only.
 const STACK: usize = 2 << 20;
@@ -34,12 +35,25 @@ const SCRIPT_STACK: usize = 1 << 20;
 pub struct Seat {
     /// `__VU`: 1-based; 0 loads the script and runs `setup`, `teardown` and `handleSummary`.
     pub vu: u64,
+    /// Its number in the whole test.
+    pub vu_in_test: u64,
     /// The exported function that an iteration calls.
     pub exec: String,
     /// The scenario's `env`, over the program's.
     pub env: BTreeMap<String, String>,
     /// What every sample of this user carries: run tags, scenario and scenario tags.
     pub tags: TagSet,
+    /// What answers when the script asks about the run.
+    pub around: Option<Arc<dyn Around>>,
+}
+
+/// An iteration's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// `__ITER`: how many the virtual user has begun before.
+    pub in_vu: u64,
+    /// Its number in the scenario, over all virtual users.
+    pub in_scenario: u64,
 }
 
 /// What a module offers.
@@ -62,15 +76,15 @@ pub enum Verdict {
     Threw(ScriptError),
     /// It was interrupted from outside.
     Interrupted,
+    /// It asked for the end of the test, for this reason.
+    Aborted(String),
 }
 
 /// What `handleSummary` wants written: path (or `stdout`, `stderr`) and content.
 pub type Files = Vec<(String, Vec<u8>)>;
 
 enum Order {
-    Iterate {
-        in_vu: u64,
-    },
+    Iterate(Turn),
     Call {
         export: String,
         /// As JSON; `None` is `undefined`.
@@ -93,6 +107,8 @@ enum Reply {
 struct Desk {
     order: RefCell<Option<Order>>,
     reply: RefCell<Option<Reply>>,
+    /// See [`ScriptUser::iteration_tags`].
+    tags: Cell<Option<TagsId>>,
 }
 
 /// A virtual user that runs a script.
@@ -128,9 +144,17 @@ impl ScriptUser {
         }
     }
 
-    /// Runs one iteration. Dropping the future leaves it under way: see [`ScriptUser::interrupt`].
+    /// Runs one iteration, as the only virtual user. Dropping the future leaves it under way: see [`ScriptUser::interrupt`].
     pub fn iterate(&mut self, in_vu: u64) -> impl Future<Output = Verdict> + '_ {
-        self.give(Order::Iterate { in_vu });
+        self.take_turn(Turn {
+            in_vu,
+            in_scenario: in_vu,
+        })
+    }
+
+    /// The same, as one of the iterations of many virtual users.
+    pub fn take_turn(&mut self, turn: Turn) -> impl Future<Output = Verdict> + '_ {
+        self.give(Order::Iterate(turn));
         poll_fn(|cx| {
             self.poll(cx).map(|reply| match reply {
                 Reply::Iterated(verdict) => verdict,
@@ -172,6 +196,11 @@ impl ScriptUser {
             Reply::Failed(error) => Err(error),
             _ => Err(interrupted()),
         }
+    }
+
+    /// The tags of samples of the whole iteration that has just ended, if the script has set some of its own.
+    pub fn iteration_tags(&self) -> Option<TagsId> {
+        self.desk.tags.get()
     }
 
     /// Ends the order under way, if there is one; the user can be given another one afterwards.
@@ -224,7 +253,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
         }
     };
     context.with(|ctx| {
-        let host = Host::new(bridge.clone(), workshop, seat.vu, &seat.tags);
+        let host = Host::new(bridge.clone(), workshop, seat);
         let started = start(&ctx, &host, seat).and_then(|namespace| {
             let exports = exports(&ctx, &namespace)?;
             let exec = namespace
@@ -236,6 +265,8 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
             Ok(started) => started,
             Err(error) => {
                 let error = ScriptError::catch(&ctx, &error, &source_of);
+                let aborted = host.aborted.take().map(ScriptError::abort);
+                let error = aborted.unwrap_or(error);
                 desk.reply.replace(Some(Reply::Failed(error)));
                 host.forget();
                 return;
@@ -253,14 +284,24 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
         };
         while bridge.pause().is_ok() {
             let Some(order) = desk.order.take() else { continue };
-            let iterating = matches!(order, Order::Iterate { .. });
+            let iterating = matches!(order, Order::Iterate(_));
             let outcome = life.obey(order);
             let thrown = outcome
                 .as_ref()
                 .err()
                 .map(|error| ScriptError::catch(&ctx, error, &source_of));
             host.end_order();
+            desk.tags.set(host.iteration_tags());
+            let aborted = host.aborted.take();
             desk.reply.replace(Some(match (outcome, thrown) {
+                _ if aborted.is_some() => {
+                    let reason = aborted.unwrap_or_default();
+                    if iterating {
+                        Reply::Iterated(Verdict::Aborted(reason))
+                    } else {
+                        Reply::Failed(ScriptError::abort(reason))
+                    }
+                }
                 (Ok(reply), _) => reply,
                 _ if bridge.cancelled() && iterating => Reply::Iterated(Verdict::Interrupted),
                 (_, Some(error)) if iterating => Reply::Iterated(Verdict::Threw(error)),
@@ -365,8 +406,9 @@ impl<'js> Life<'js, '_> {
     fn obey(&self, order: Order) -> rquickjs::Result<Reply> {
         let ctx = &self.ctx;
         match order {
-            Order::Iterate { in_vu } => {
-                ctx.globals().set("__ITER", in_vu as f64)?;
+            Order::Iterate(turn) => {
+                self.host.turn.set(turn);
+                ctx.globals().set("__ITER", turn.in_vu as f64)?;
                 let Some(exec) = &self.exec else {
                     return Err(rquickjs::Exception::throw_message(
                         ctx,

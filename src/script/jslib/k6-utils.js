@@ -1,6 +1,6 @@
 // The library k6-utils, by its documented interface: random values, text between marks, checks that can wait.
 import { check as checkNow } from 'k6';
-import { uuidv4 } from 'loadgen:native';
+import { stage, tag, uuidv4 } from 'loadgen:native';
 
 export { uuidv4 };
 
@@ -82,10 +82,26 @@ export function check(value, sets, tags) {
   return waiting.length > 0 ? Promise.all(waiting).then(judge) : judge();
 }
 
+/** The number of the scenario's current stage, from 0. */
+export function getCurrentStageIndex() {
+  return stage()[0];
+}
+
+/** Tags all later samples of this virtual user with the stage's number. */
+export function tagWithCurrentStageIndex() {
+  tag('stage', getCurrentStageIndex());
+}
+
+/** Tags all later samples of this virtual user with where the stage goes: ramp-up, steady or ramp-down. */
+export function tagWithCurrentStageProfile() {
+  tag('stage_profile', ['ramp-down', 'steady', 'ramp-up'][stage()[1] + 1]);
+}
+
 export function parseHTML() {
   throw new Error("parseHTML() is a function of k6/html: import { parseHTML } from 'k6/html'");
 }
 
 export default {
-  check, findBetween, normalDistributionStages, parseHTML, randomIntBetween, randomItem, randomString, uuidv4,
+  check, findBetween, getCurrentStageIndex, normalDistributionStages, parseHTML, randomIntBetween, randomItem, randomString,
+  tagWithCurrentStageIndex, tagWithCurrentStageProfile, uuidv4,
 };

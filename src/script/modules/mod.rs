@@ -2,6 +2,7 @@
 
 pub mod crypto;
 pub mod encoding;
+pub mod execution;
 pub mod html;
 pub mod http;
 pub mod k6;
@@ -10,7 +11,7 @@ pub mod native;
 pub mod timers;
 pub mod verify;
 
-use super::jslib::NATIVE;
+use super::jslib::{EXECUTION, NATIVE};
 use rquickjs::{
     Ctx, Function, Module, Object, Result, Value,
     function::IntoJsFunc,
@@ -24,6 +25,7 @@ pub fn names() -> &'static [&'static str] {
         "k6/crypto",
         "k6/data",
         "k6/encoding",
+        "k6/execution",
         "k6/html",
         "k6/http",
         "k6/metrics",
@@ -49,6 +51,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
+        EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,
     })

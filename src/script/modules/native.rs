@@ -20,7 +20,7 @@ pub struct Native;
 
 impl ModuleDef for Native {
     fn declare(declare: &Declarations<'_>) -> Result<()> {
-        for name in ["share", "uuidv4", "default"] {
+        for name in ["share", "stage", "tag", "uuidv4", "default"] {
             declare.declare(name)?;
         }
         Ok(())
@@ -30,6 +30,12 @@ impl ModuleDef for Native {
         let host = Host::of(ctx)?;
         let shelf = Shelf::new(ctx, exports)?;
         shelf.function("share", share)?;
+        let me = host.clone();
+        shelf.function("stage", move |ctx: Ctx<'js>| stage(&ctx, &me))?;
+        let me = host.clone();
+        shelf.function("tag", move |name: String, value: Coerced<String>| {
+            me.tag(&name, &value.0);
+        })?;
         shelf.function(
             "uuidv4",
             move |ctx: Ctx<'js>, secure: Opt<Value<'js>>| -> Result<String> {
@@ -41,6 +47,17 @@ impl ModuleDef for Native {
             },
         )?;
         shelf.finish()
+    }
+}
+
+/// The number of the scenario's stage, and where it goes: 1 up, 0 nowhere, -1 down.
+fn stage(ctx: &Ctx<'_>, host: &Host) -> Result<Vec<f64>> {
+    match host.around.as_ref().and_then(|around| around.stage()) {
+        Some(stage) => Ok(vec![stage.index as f64, f64::from(stage.trend as i8)]),
+        None => Err(Exception::throw_message(
+            ctx,
+            "there is no current stage: only scenarios of ramping-vus and ramping-arrival-rate have stages",
+        )),
     }
 }
 
