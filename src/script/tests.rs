@@ -205,19 +205,17 @@ fn deep_recursion_is_an_error_and_the_user_lives_on() {
 fn a_computing_script_does_not_starve_its_neighbours() {
     run(async {
         let text =
-            "export default function () { const until = Date.now() + 400; while (Date.now() < until) {} }";
+            "export default function () { const until = Date.now() + 20000; while (Date.now() < until) {} }";
         let (mut user, _) = start(text).await.unwrap();
-        let ticks = Rc::new(Cell::new(0));
-        let counter = ticks.clone();
-        let neighbour = tokio::task::spawn_local(async move {
-            loop {
+        let neighbour = tokio::task::spawn_local(async {
+            for _ in 0..10 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                counter.set(counter.get() + 1);
             }
         });
-        assert!(matches!(user.iterate(0).await, Verdict::Complete));
-        neighbour.abort();
-        assert!(ticks.get() > 10, "the neighbour ran {} times", ticks.get());
+        tokio::select! {
+            verdict = user.iterate(0) => panic!("the neighbour waited all the time: {verdict:?}"),
+            ended = neighbour => ended.unwrap(),
+        }
     });
 }
 
