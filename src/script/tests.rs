@@ -1,7 +1,6 @@
 //! The script room as a whole: virtual users started, run, interrupted and dropped.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     rc::Rc,
     sync::Arc,
