@@ -5,6 +5,7 @@
 
 pub mod local;
 mod machine;
+pub mod pipe;
 pub mod procfs;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub use local::{LocalProbe, Watch};
 pub use machine::machine;
+pub use pipe::{LocalPipe, Pipe};
 
 use crate::metrics::HostSample;
 
