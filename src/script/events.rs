@@ -92,6 +92,10 @@ impl Events {
         let due = self.timers.borrow().keys().next().map(|(due, _)| *due);
         let mut sleep = due.map(|due| Box::pin(tokio::time::sleep_until(due)));
         poll_fn(|cx| {
+            // Timers that are due come first: a server that never stops sending must not keep them waiting.
+            if due.is_some_and(|due| due <= Instant::now()) {
+                return Poll::Ready(Event::Timer);
+            }
             if let Poll::Ready(Some(settle)) = self.operations.borrow_mut().poll_next_unpin(cx) {
                 return Poll::Ready(Event::Settled(settle));
             }

@@ -143,11 +143,12 @@ fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
         return text.to_string();
     }
     if let Some(error) = value.as_exception() {
-        return Ok(format!(
+        let text = format!(
             "{}\n{}",
             error.message().unwrap_or_default(),
             error.stack().unwrap_or_default()
-        ));
+        );
+        return Ok(text.trim_end().to_owned());
     }
     if value.is_object()
         && !value.is_function()

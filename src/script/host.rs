@@ -294,6 +294,12 @@ impl Host {
         self.workshop.recorder.add(metric, tags, self.now(), value);
     }
 
+    /// Counts wire bytes (sent, received); they are recorded when the order ends.
+    pub fn add_bytes(&self, (sent, received): (u64, u64)) {
+        self.sent.set(self.sent.get() + sent);
+        self.received.set(self.received.get() + received);
+    }
+
     /// Enters a group by its full path; an empty path is outside all groups.
     pub fn set_group(&self, path: &str) {
         path.clone_into(&mut self.group.borrow_mut());
@@ -397,9 +403,7 @@ impl Host {
         self.forget();
         self.set_group(&self.root);
         let tags = self.context();
-        let (sent, received) = self.client.take_interrupted_bytes();
-        self.sent.set(self.sent.get() + sent);
-        self.received.set(self.received.get() + received);
+        self.add_bytes(self.client.take_interrupted_bytes());
         for (metric, bytes) in [
             (builtin::DATA_SENT, self.sent.take()),
             (builtin::DATA_RECEIVED, self.received.take()),

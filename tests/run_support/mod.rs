@@ -173,6 +173,43 @@ impl Scripted {
     }
 }
 
+/// The samples of `--out json`.
+pub struct Points(Vec<serde_json::Value>);
+
+impl Points {
+    pub fn read(path: &str) -> Points {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        Points(
+            lines
+                .filter(|line: &serde_json::Value| line["type"] == "Point")
+                .collect(),
+        )
+    }
+
+    fn of<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = &'a serde_json::Value> {
+        self.0.iter().filter(move |point| point["metric"] == metric)
+    }
+
+    pub fn count(&self, metric: &str) -> usize {
+        self.of(metric).count()
+    }
+
+    pub fn sum(&self, metric: &str) -> f64 {
+        self.of(metric)
+            .map(|point| point["data"]["value"].as_f64().unwrap())
+            .sum()
+    }
+
+    /// The sum of the samples with this tag.
+    pub fn tagged(&self, metric: &str, tag: &str, value: &str) -> f64 {
+        self.of(metric)
+            .filter(|point| point["data"]["tags"][tag] == value)
+            .map(|point| point["data"]["value"].as_f64().unwrap())
+            .sum()
+    }
+}
+
 /// A server that answers by path: `/status/N` with that status, `/stall` never, `/big/N` with N bytes, else 200.
 pub struct Server {
     pub address: SocketAddr,

@@ -4,9 +4,9 @@ mod batch;
 mod body;
 mod file;
 mod follow;
-mod jar;
-mod params;
-mod response;
+pub(super) mod jar;
+pub(super) mod params;
+pub(super) mod response;
 
 use std::rc::Rc;
 
@@ -212,8 +212,7 @@ impl<'a> Tally<'a> {
             hop.series(call.context, name, expected),
             hop.record(&host.workshop.epoch),
         );
-        host.sent.set(host.sent.get() + hop.sent);
-        host.received.set(host.received.get() + hop.received);
+        host.add_bytes((hop.sent, hop.received));
     }
 }
 

@@ -8,8 +8,10 @@ pub mod http;
 pub mod k6;
 pub mod metrics;
 pub mod native;
+mod sockets;
 pub mod timers;
 pub mod verify;
+pub mod ws;
 
 use super::jslib::{EXECUTION, NATIVE};
 use rquickjs::{
@@ -30,6 +32,7 @@ pub fn names() -> &'static [&'static str] {
         "k6/http",
         "k6/metrics",
         "k6/timers",
+        "k6/ws",
         "loadgen/verify",
     ]
 }
@@ -52,6 +55,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
         EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
+        "k6/ws" => Module::declare_def::<ws::Ws, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,
     })

@@ -92,7 +92,7 @@ pub fn prepare<'js>(
 }
 
 /// A URL is text, or what `` http.url`…` `` made, or anything that turns into text (`new URL(…)`).
-fn url_of<'js>(ctx: &Ctx<'js>, url: &Value<'js>) -> Result<(String, Option<String>)> {
+pub fn url_of<'js>(ctx: &Ctx<'js>, url: &Value<'js>) -> Result<(String, Option<String>)> {
     if let Some(text) = url.as_string() {
         return Ok((text.to_string()?, None));
     }
@@ -149,7 +149,7 @@ fn apply<'js>(
     compress(ctx, &codings, request)
 }
 
-fn headers<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
+pub fn headers<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
     let Some(object) = value.as_object() else {
         return Err(Exception::throw_type(
             ctx,
@@ -191,7 +191,7 @@ fn tags<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, value: &Value<'js>, call: &mut Cal
     Ok(())
 }
 
-fn timeout<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Duration> {
+pub fn timeout<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Duration> {
     let parsed = match (value.as_number(), value.as_string()) {
         (Some(ms), _) => Duration::try_from_secs_f64(ms / 1000.0).map_err(|e| e.to_string()),
         (None, Some(text)) => parse_duration(&text.to_string()?).map_err(|e| e.to_string()),
@@ -208,7 +208,7 @@ fn timeout<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Duration> {
     }
 }
 
-fn cookies<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
+pub fn cookies<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -> Result<()> {
     let Some(object) = value.as_object() else {
         return Err(Exception::throw_type(
             ctx,

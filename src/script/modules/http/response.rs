@@ -131,22 +131,7 @@ impl Response {
 
     #[qjs(get, enumerable)]
     fn timings<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
-        let object = Object::new(ctx)?;
-        {
-            let timings = this.0.borrow().inner.timings;
-            for (name, time) in [
-                ("duration", timings.duration()),
-                ("blocked", timings.blocked),
-                ("looking_up", std::time::Duration::ZERO),
-                ("connecting", timings.connecting),
-                ("tls_handshaking", timings.tls_handshaking),
-                ("sending", timings.sending),
-                ("waiting", timings.waiting),
-                ("receiving", timings.receiving),
-            ] {
-                object.set(name, time.as_nanos() as f64 / 1e6)?;
-            }
-        }
+        let object = timings(&ctx, &this.0.borrow().inner.timings)?;
         keep(&this, "timings", object)
     }
 
@@ -284,8 +269,26 @@ fn shown(value: &http::HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
+/// The phases of a request, in milliseconds.
+pub fn timings<'js>(ctx: &Ctx<'js>, timings: &net::Timings) -> Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    for (name, time) in [
+        ("duration", timings.duration()),
+        ("blocked", timings.blocked),
+        ("looking_up", std::time::Duration::ZERO),
+        ("connecting", timings.connecting),
+        ("tls_handshaking", timings.tls_handshaking),
+        ("sending", timings.sending),
+        ("waiting", timings.waiting),
+        ("receiving", timings.receiving),
+    ] {
+        object.set(name, time.as_nanos() as f64 / 1e6)?;
+    }
+    Ok(object)
+}
+
 /// Headers by their canonical names; several values of one name are joined by a comma.
-fn headers<'js>(ctx: &Ctx<'js>, headers: &HeaderMap) -> Result<Object<'js>> {
+pub fn headers<'js>(ctx: &Ctx<'js>, headers: &HeaderMap) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
     for name in headers.keys() {
         let mut values = headers.get_all(name).iter();
