@@ -7,6 +7,7 @@
 mod collect;
 mod display;
 mod finish;
+mod hints;
 mod load;
 mod network;
 mod order;

@@ -12,7 +12,7 @@ use super::control::{AbortKind, Reason};
 use super::ledger::scenario_tags;
 use super::staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
 use crate::metrics::{Epoch, NameId, Recorder, SystemTag, TagsId, builtin};
-use crate::net::{Client, Request, Shared, Target};
+use crate::net::{Client, NetError, Request, Shared, Target, code};
 use crate::script::{ScriptUser, Seat, Turn, Verdict, Workshop};
 
 /// Makes virtual users that run a script.
@@ -115,13 +115,19 @@ const KINDS: usize = 100;
 
 impl Complaints {
     /// A request that failed, said once per error.
-    fn failure(&self, url: &str, error: &str) {
+    fn failure(&self, url: &str, error: &NetError) {
+        let mend = if error.code == code::DIAL_REFUSED {
+            ": is the server running?"
+        } else {
+            ""
+        };
+        let error = &error.message;
         let mut seen = self
             .seen
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.len() < KINDS && seen.insert(error.to_owned(), 1).is_none() {
-            tracing::warn!("request failed: {url}: {error} (said once; the summary counts all)");
+        if seen.len() < KINDS && seen.insert(error.to_string(), 1).is_none() {
+            tracing::warn!("request failed: {url}: {error}{mend} (said once; the summary counts all)");
         }
     }
 
@@ -328,7 +334,7 @@ impl VirtualUser for Repeater {
             None => Outcome::Complete,
             Some(error) => {
                 if !std::mem::replace(&mut self.complained, true) {
-                    self.complaints.failure(response.url(), &error.message);
+                    self.complaints.failure(response.url(), error);
                 }
                 Outcome::Complete
             }

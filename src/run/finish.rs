@@ -7,13 +7,14 @@ use std::rc::Rc;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
-use super::{Run, save, scrape, verify};
+use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::RunState;
 use crate::report::saved::Destination;
 use crate::report::{
-    DataOptions, SummaryMode, SummaryOptions, Verification, summary, summary_data, summary_export,
+    DataOptions, Hint, SummaryMode, SummaryOptions, Verification, hints_section, summary, summary_data,
+    summary_export,
 };
 use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 
@@ -33,7 +34,8 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
         None => (None, ending),
     };
     let timeline = observer.collector.timeline();
-    report(run, &snapshot, timeline, verification.as_ref()).await;
+    let hints = hints::hints(run, &snapshot);
+    report(run, &snapshot, timeline, verification.as_ref(), &hints).await;
     let ending = match (ending, &run.loaded.subject) {
         (Ending::Passed, Prepared::Script { program, .. }) => match program.failure() {
             Some(reason) => Ending::Failed(reason.to_owned()),
@@ -42,7 +44,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
         (ending, _) => ending,
     };
     if let Some(destination) = save {
-        save::write(run, destination, &snapshot, timeline, &ending);
+        save::write(run, destination, &snapshot, timeline, &ending, &hints);
     }
     if let Some(page) = observer.page {
         page.set_state(RunState::Finished);
@@ -54,7 +56,13 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
     ending
 }
 
-async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, verification: Option<&Verification>) {
+async fn report(
+    run: &Run,
+    snapshot: &Snapshot,
+    timeline: &Timeline,
+    verification: Option<&Verification>,
+    hints: &[Hint],
+) {
     let look = &run.order.summary;
     let stats = &run.config.summary_trend_stats;
     if let Some(path) = &look.export {
@@ -66,9 +74,13 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, verificatio
         None
     };
     match custom {
-        Some(files) => files
-            .iter()
-            .for_each(|(path, content)| write(Path::new(path), content)),
+        Some(files) => {
+            for (path, content) in &files {
+                write(Path::new(path), content);
+            }
+            tell(hints);
+        }
+        None if look.mode == SummaryMode::Disabled => tell(hints),
         None => {
             let options = SummaryOptions {
                 mode: look.mode,
@@ -76,14 +88,21 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, verificatio
                 time_unit: run.config.summary_time_unit,
                 color: look.color,
             };
-            let mut text = summary(snapshot, timeline, &options);
-            if let Some(verification) = verification.filter(|_| look.mode != SummaryMode::Disabled) {
-                text = format!("{text}\n\n{}", verification.section(look.color));
+            let mut sections = vec![summary(snapshot, timeline, &options)];
+            sections.extend(verification.map(|verification| verification.section(look.color)));
+            if !hints.is_empty() {
+                sections.push(hints_section(hints, look.color));
             }
-            if !text.is_empty() {
-                write(Path::new("stdout"), format!("\n{text}\n").as_bytes());
-            }
+            let text = sections.join("\n\n");
+            write(Path::new("stdout"), format!("\n{text}\n").as_bytes());
         }
+    }
+}
+
+/// Says the hints where no summary of ours has them.
+fn tell(hints: &[Hint]) {
+    for hint in hints {
+        tracing::warn!("{}", hint.text);
     }
 }
 

@@ -6,6 +6,7 @@ use super::order::{Ending, Order, RunError};
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::process_usage;
 use crate::remote::machine;
+use crate::report::Hint;
 use crate::report::saved::{Destination, Facts, SavedEnding, SavedRun, SavedTarget, Scrubber};
 
 /// Opens the file that the order asks for.
@@ -17,13 +18,20 @@ pub fn open(order: &Order) -> Result<Option<Destination>, RunError> {
 }
 
 /// Writes the run. A failure is told, and costs nothing else.
-pub fn write(run: &Run, destination: Destination, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending) {
-    if let Err(error) = destination.write(&saved(run, snapshot, timeline, ending)) {
+pub fn write(
+    run: &Run,
+    destination: Destination,
+    snapshot: &Snapshot,
+    timeline: &Timeline,
+    ending: &Ending,
+    hints: &[Hint],
+) {
+    if let Err(error) = destination.write(&saved(run, snapshot, timeline, ending, hints)) {
         tracing::error!("{error}");
     }
 }
 
-fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending) -> SavedRun {
+fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending, hints: &[Hint]) -> SavedRun {
     let usage = process_usage();
     let order = &run.order;
     SavedRun::new(
@@ -56,6 +64,7 @@ fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending) -
             cpu_seconds: usage.cpu_seconds,
             peak_memory: usage.peak_resident_bytes,
             scrubber: &scrubber(run),
+            hints,
         },
     )
 }

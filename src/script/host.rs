@@ -19,11 +19,12 @@ use super::{
     modules::verify::Exec,
     program::Program,
     user::{Seat, Turn},
+    variables::origin,
 };
 use crate::{
     metrics::{Epoch, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, builtin},
     net::Throttle,
-    net::{self, NetError, Target},
+    net::{self, NetError, Target, code},
 };
 
 /// What the virtual users of one worker share.
@@ -113,16 +114,26 @@ impl Workshop {
         }
     }
 
-    /// Says once per worker and host that requests fail with this error; the summary counts them all.
+    /// Says once per address that requests fail with this error; the summary counts them all.
     pub fn complain(&self, error: &NetError, url: &str) {
-        let host = url.split('/').nth(2).unwrap_or(url);
-        if self.complained.borrow().contains(&(error.code, host.into())) {
+        let origin = origin(url);
+        if self.complained.borrow().contains(&(error.code, origin.into())) {
             return;
         }
-        if self.program.first_complaint(error.code, host) {
-            tracing::warn!("request failed: {url}: {error} (said once for {host}; the summary counts all)");
+        if self.program.first_complaint(error.code, origin) {
+            let mend = if error.code == code::DIAL_REFUSED {
+                let variable = self.program.variable_of(origin);
+                let set =
+                    variable.map_or_else(|| "check its address".to_owned(), |name| format!("set {name}"));
+                format!(": is the server running? {set}, or try --demo")
+            } else {
+                String::new()
+            };
+            tracing::warn!(
+                "request failed: {url}: {error}{mend} (said once for {origin}; the summary counts all)"
+            );
         }
-        self.complained.borrow_mut().insert((error.code, host.into()));
+        self.complained.borrow_mut().insert((error.code, origin.into()));
     }
 
     /// A URL in parsed form with the name its samples carry.

@@ -23,6 +23,7 @@ mod shared;
 mod source;
 mod text;
 mod user;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub use modules::verify::Exec;
 pub use program::Program;
 pub use source::{Entry, Listed, scenarios};
 pub use user::{Exports, Files, ScriptUser, Seat, Turn, Verdict};
+pub use variables::{Variable, origin, variables};

@@ -20,6 +20,7 @@ use super::{
     globals, modules,
     shared::SharedArrays,
     source::{self, Entry},
+    variables::{self, Variable, variables},
 };
 
 /// One script with everything it imports; shared by all virtual users of a run.
@@ -135,12 +136,45 @@ impl Program {
         &self.arrays
     }
 
-    /// Whether this kind of failure at this host is new to the run.
-    pub fn first_complaint(&self, code: u16, host: &str) -> bool {
+    /// Whether this kind of failure at this address is new to the run.
+    pub fn first_complaint(&self, code: u16, origin: &str) -> bool {
         self.complaints
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert((code, host.to_owned()))
+            .insert((code, origin.to_owned()))
+    }
+
+    /// The addresses at which this kind of failure has occurred, sorted.
+    pub fn complaints(&self, code: u16) -> Vec<String> {
+        let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_code = complaints.iter().filter(|(known, _)| *known == code);
+        let mut found: Vec<String> = of_code.map(|(_, origin)| origin.clone()).collect();
+        found.sort();
+        found
+    }
+
+    /// The variables that the script documents.
+    pub fn variables(&self) -> Vec<Variable> {
+        variables(&self.source(&self.entry).unwrap_or_default())
+    }
+
+    /// The variable that the script takes this address from: one that is set to it, or one whose default it is.
+    pub fn variable_of(&self, origin: &str) -> Option<String> {
+        let is_it = |url: &str| variables::origin(url) == origin;
+        let documented = self.variables();
+        let set = |variable: &&Variable| self.env.get(&variable.name).is_some_and(|value| is_it(value));
+        let known = documented.iter().find(set).or_else(|| {
+            let unset = |variable: &&Variable| !self.env.contains_key(&variable.name);
+            documented
+                .iter()
+                .filter(unset)
+                .find(|variable| is_it(&variable.default))
+        });
+        let undocumented = || {
+            let address = |(name, value): &(&String, &String)| name.ends_with("URL") && is_it(value);
+            self.env.iter().find(address).map(|(name, _)| name.clone())
+        };
+        known.map(|variable| variable.name.clone()).or_else(undocumented)
     }
 
     /// The source text of a loaded module, for error messages.

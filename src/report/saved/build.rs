@@ -10,14 +10,15 @@ use crate::metrics::utc::rfc3339;
 use crate::metrics::{
     Kind, Losses, MetricDef, MetricId, Row, Slice, Snapshot, Timeline, Trend, Value, Window, builtin,
 };
+use crate::report::Hint;
 use crate::report::groups::Group;
 
 use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
-    FORMAT, Metric, RunFacts, SavedCheck, SavedCounter, SavedEnding, SavedGauge, SavedGenerator, SavedLimits,
-    SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget, SavedThreshold, SavedTimeline,
-    SavedTrend, Stats, VERSION, hosts,
+    FORMAT, Metric, RunFacts, SavedCheck, SavedCounter, SavedEnding, SavedFinding, SavedGauge,
+    SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget,
+    SavedThreshold, SavedTimeline, SavedTrend, Stats, VERSION, hosts,
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
@@ -50,6 +51,8 @@ pub struct Facts<'a> {
     pub peak_memory: u64,
     /// Knows what must not be written down.
     pub scrubber: &'a Scrubber,
+    /// What is said about failed requests.
+    pub hints: &'a [Hint],
 }
 
 impl SavedRun {
@@ -93,7 +96,14 @@ impl SavedRun {
             timeline: SavedTimeline::new(timeline, facts),
             hosts: hosts::hosts(&timeline.hosts),
             generator: generator(snapshot, facts),
-            findings: Vec::new(),
+            findings: facts
+                .hints
+                .iter()
+                .map(|hint| SavedFinding {
+                    name: format!("hint-{}", hint.name),
+                    text: scrubber.text(&hint.text),
+                })
+                .collect(),
         }
     }
 }

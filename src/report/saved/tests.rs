@@ -93,6 +93,7 @@ fn facts<'a>(
         cpu_seconds: 1.5,
         peak_memory: 1 << 20,
         scrubber,
+        hints: &[],
     }
 }
 
