@@ -53,7 +53,7 @@ pub async fn run(mut order: Order) -> Result<Ending, RunError> {
 }
 
 async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
-    let save = save::open(&order)?;
+    let destinations = save::Destinations::open(&order)?;
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded)?;
     let observer = Observer::open(&run, target.child()).await?;
@@ -66,7 +66,7 @@ async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
     drop(batches);
     drop(page);
     match watching.await {
-        Ok(observer) => Ok(finish::finish(&run, observer, ending, save).await),
+        Ok(observer) => Ok(finish::finish(&run, observer, ending, destinations).await),
         Err(error) => Ok(Ending::Panic(format!("the collector: {error}"))),
     }
 }

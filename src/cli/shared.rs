@@ -13,7 +13,7 @@ use super::log::{LogArgs, colour};
 use crate::config::{self, RawOptions, Settings};
 use crate::output::{OutputError, OutputSpec, Progress};
 use crate::pace::parse_duration;
-use crate::report::SummaryMode;
+use crate::report::{ReportSpec, SummaryMode};
 use crate::run::{self, Linger, Order, Subject, SummaryOrder};
 
 /// `--linger` without a time.
@@ -24,7 +24,8 @@ const METRICS: &str = "127.0.0.1:9464";
 /// Where results go.
 #[derive(Clone, Debug, Args)]
 pub struct ResultArgs {
-    /// Write every sample to a file: json=FILE or csv=FILE, also as .gz; without a file to standard output (repeatable)
+    /// Write every sample while running: json=FILE, csv=FILE, also as .gz; or a report at the end: junit=FILE, markdown=FILE.
+    /// Without a file to standard output; markdown to $GITHUB_STEP_SUMMARY where that is set (repeatable)
     #[arg(short, long, value_name = "KIND=FILE", help_heading = "Output")]
     pub out: Vec<String>,
     /// Where the live Prometheus page is served, or "off" [default: 127.0.0.1:9464]
@@ -91,11 +92,14 @@ impl ResultArgs {
                 .unwrap_or_default(),
             outs => outs.to_vec(),
         };
-        let outputs: Result<Vec<OutputSpec>, OutputError> = outs
-            .iter()
-            .filter(|out| !out.trim().is_empty())
-            .map(|out| out.parse())
-            .collect();
+        let page = std::env::var("GITHUB_STEP_SUMMARY").ok();
+        let (mut outputs, mut reports): (Vec<OutputSpec>, _) = (Vec::new(), Vec::new());
+        for out in outs.iter().filter(|out| !out.trim().is_empty()) {
+            match ReportSpec::parse(out, page.as_deref()) {
+                Some(report) => reports.push(report),
+                None => outputs.push(out.parse().map_err(|error: OutputError| error.to_string())?),
+            }
+        }
         let mode = match given(&self.summary_mode, "SUMMARY_MODE") {
             Some(mode) => mode.parse().map_err(|error| format!("--summary-mode: {error}"))?,
             None => SummaryMode::default(),
@@ -115,7 +119,7 @@ impl ResultArgs {
             allow_exec: false,
             profile: None,
             demo: None,
-            outputs: outputs.map_err(|error| error.to_string())?,
+            outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
             summary: SummaryOrder {
@@ -126,6 +130,7 @@ impl ResultArgs {
             no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
             workers: self.workers,
             save: self.save.clone(),
+            reports,
             command: command(),
             progress,
         })

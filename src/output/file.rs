@@ -44,7 +44,9 @@ pub struct OutputSpec {
 /// Why an output cannot be used. All of these are found before the load starts.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    #[error("unknown output `{0}`: there are `json=FILE` and `csv=FILE`, each also as `.gz`")]
+    #[error(
+        "unknown output `{0}`: there are `json=FILE` and `csv=FILE`, each also as `.gz`, `junit=FILE` and `markdown=FILE`"
+    )]
     Unknown(String),
     #[error("cannot write the output file `{}`: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },

@@ -14,7 +14,8 @@ use super::saved::{SavedMachine, SavedRun, count, rate, trend};
 pub use numbers::{breaking_point, max_rate};
 pub use recovery::{Recovery, recovery};
 
-use numbers::{Line, line_of, peak_vus};
+use numbers::peak_vus;
+pub(super) use numbers::{Line, line_of, percent};
 
 /// Slower than this at 95 % is a matter for a follow-up, in milliseconds.
 const SLOW: f64 = 500.0;
@@ -251,7 +252,7 @@ fn spike(run: Option<&SavedRun>) -> String {
 /// Any other run: each name, and the whole.
 fn other(run: &SavedRun) -> String {
     let mut text = format!("\n## {} ({} VUs)\n\n", title(&run.run.name), peak_vus(run));
-    text += &parts(run, "name", "Name");
+    text += &parts(run, "name", "Name", usize::MAX);
     let connecting = trend(run.series("ws_connecting").total());
     let sessions = count(run.series("ws_sessions").total().as_ref());
     if let Some(connecting) = connecting {
@@ -278,8 +279,8 @@ fn title(name: &str) -> String {
         .collect()
 }
 
-/// A table of the values of a tag, those with most requests first, and of the whole.
-fn parts(run: &SavedRun, tag: &str, heading: &str) -> String {
+/// A table of the values of a tag, those with most requests first and not more than `most`, and of the whole.
+pub(super) fn parts(run: &SavedRun, tag: &str, heading: &str, most: usize) -> String {
     let mut lines: Vec<(String, Line)> = run
         .values_of(tag)
         .into_iter()
@@ -290,6 +291,7 @@ fn parts(run: &SavedRun, tag: &str, heading: &str) -> String {
         .filter(|(_, line)| line.requests > 0.0)
         .collect();
     lines.sort_by(|a, b| b.1.requests.total_cmp(&a.1.requests).then_with(|| a.0.cmp(&b.0)));
+    lines.truncate(most);
     lines.push(("all".to_owned(), line_of(run, &|_| true)));
     let mut text =
         format!("| {heading} | Requests | p50 | p95 | p99 | Error rate |\n|---|---:|---:|---:|---:|---:|\n");

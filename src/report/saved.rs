@@ -53,6 +53,9 @@ pub struct SavedRun {
     pub options: Value,
     pub thresholds: Vec<SavedThreshold>,
     pub checks: Vec<SavedCheck>,
+    /// What the script's `verify()` found, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<SavedVerification>,
     /// Paths of the script's groups, such as `::outer::inner`.
     pub groups: Vec<String>,
     /// Tag sets, which the series refer to by their place here.
@@ -155,6 +158,22 @@ pub struct SavedCheck {
     pub group: String,
     pub passes: u64,
     pub fails: u64,
+}
+
+/// What `verify()` asserted after the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedVerification {
+    pub checks: Vec<SavedAssertion>,
+    /// Why it did not run to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One assertion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedAssertion {
+    pub name: String,
+    pub held: bool,
 }
 
 /// All series, by the kind of their metric.

@@ -7,11 +7,15 @@ use std::rc::Rc;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
+<<<<<<< HEAD
 use super::{Run, hints, save, scrape, verify};
+=======
+use super::save::Destinations;
+use super::{Run, scrape, verify};
+>>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::RunState;
-use crate::report::saved::Destination;
 use crate::report::{
     DataOptions, Hint, SummaryMode, SummaryOptions, Verification, hints_section, summary, summary_data,
     summary_export,
@@ -19,7 +23,7 @@ use crate::report::{
 use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Reports on a run that has ended, and lets a scraper read the last page.
-pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Option<Destination>) -> Ending {
+pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinations: Destinations) -> Ending {
     let snapshot = observer.conclude();
     for file in observer.files.drain(..) {
         // Says itself what it lost.
@@ -43,9 +47,13 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, save: Opt
         },
         (ending, _) => ending,
     };
+<<<<<<< HEAD
     if let Some(destination) = save {
         save::write(run, destination, &snapshot, timeline, &ending, &hints);
     }
+=======
+    destinations.write(run, &snapshot, timeline, verification.as_ref(), &ending);
+>>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
     if let Some(page) = observer.page {
         page.set_state(RunState::Finished);
         scrape::last(&page, run.order.linger, &run.control).await;

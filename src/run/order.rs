@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
 use crate::output::{BindError, OutputError, OutputSpec, Progress};
-use crate::report::SummaryMode;
+use crate::report::{ReportError, ReportSpec, SummaryMode};
 use crate::script::{Entry, ScriptError};
 
 /// What is to be run.
@@ -89,6 +89,8 @@ pub struct Order {
     pub workers: Option<u16>,
     /// `--save`.
     pub save: Option<PathBuf>,
+    /// `--out` of what is written at the end.
+    pub reports: Vec<ReportSpec>,
     /// The command line as it was typed, for `--save`.
     pub command: Vec<String>,
 }
@@ -160,6 +162,7 @@ impl Ending {
         match self {
             Ending::Exception(message)
             | Ending::Aborted(message)
+            | Ending::Verify(message)
             | Ending::Failed(message)
             | Ending::Panic(message) => Some(message),
             _ => None,
@@ -200,6 +203,9 @@ pub enum RunError {
     /// The file that the run is to be saved to.
     #[error(transparent)]
     Save(#[from] crate::report::saved::SaveError),
+    /// A report that is to be written at the end.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),

@@ -1,4 +1,4 @@
-//! `--save`: the place is made sure of when a run starts, the run is written when it ends.
+//! `--save` and the reports of `--out`: the places are made sure of when a run starts, and written when it ends.
 
 use super::Run;
 use super::load::Prepared;
@@ -8,15 +8,16 @@ use crate::output::process_usage;
 use crate::remote::machine;
 use crate::report::Hint;
 use crate::report::saved::{Destination, Facts, SavedEnding, SavedRun, SavedTarget, Scrubber};
+use crate::report::{ReportFile, ReportSpec, Verification};
 
-/// Opens the file that the order asks for.
-///
-/// # Errors
-/// It cannot be written to, or another run is writing it.
-pub fn open(order: &Order) -> Result<Option<Destination>, RunError> {
-    Ok(order.save.as_deref().map(Destination::open).transpose()?)
+/// Where a run's results go when it has ended.
+#[derive(Debug)]
+pub struct Destinations {
+    save: Option<Destination>,
+    reports: Vec<ReportFile>,
 }
 
+<<<<<<< HEAD
 /// Writes the run. A failure is told, and costs nothing else.
 pub fn write(
     run: &Run,
@@ -32,6 +33,55 @@ pub fn write(
 }
 
 fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending, hints: &[Hint]) -> SavedRun {
+=======
+impl Destinations {
+    /// Opens the files that the order asks for.
+    ///
+    /// # Errors
+    /// One of them cannot be written to, or another run is writing it.
+    pub fn open(order: &Order) -> Result<Destinations, RunError> {
+        Ok(Destinations {
+            save: order.save.as_deref().map(Destination::open).transpose()?,
+            reports: order
+                .reports
+                .iter()
+                .map(ReportSpec::open)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Writes the run to all of them. A failure is told, and costs nothing else.
+    pub fn write(
+        self,
+        run: &Run,
+        snapshot: &Snapshot,
+        timeline: &Timeline,
+        verification: Option<&Verification>,
+        ending: &Ending,
+    ) {
+        if self.save.is_none() && self.reports.is_empty() {
+            return;
+        }
+        let saved = saved(run, snapshot, timeline, verification, ending);
+        if let Some(Err(error)) = self.save.map(|destination| destination.write(&saved)) {
+            tracing::error!("{error}");
+        }
+        for report in self.reports {
+            if let Err(error) = report.write(&saved) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+}
+
+fn saved(
+    run: &Run,
+    snapshot: &Snapshot,
+    timeline: &Timeline,
+    verification: Option<&Verification>,
+    ending: &Ending,
+) -> SavedRun {
+>>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
     let usage = process_usage();
     let order = &run.order;
     SavedRun::new(
@@ -53,6 +103,7 @@ fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending, h
                 exit_code: ending.code(),
                 message: ending.message().map(str::to_owned),
             },
+            verification,
             target: SavedTarget {
                 kind: if order.demo.is_some() { "demo" } else { "external" }.to_owned(),
                 ..SavedTarget::default()

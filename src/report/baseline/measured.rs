@@ -178,7 +178,7 @@ fn details(scenario: &str, run: &SavedRun) -> String {
                     text += &format!("- Max RPS of {service}: {}.\n", per_second(most));
                 }
             }
-            format!("{text}\n{}", parts(run, "service", "Service"))
+            format!("{text}\n{}", parts(run, "service", "Service", usize::MAX))
         }
         "store-crud" => match hold(run) {
             Some(Hold { vus, seconds, p95, errors }) => {
@@ -207,7 +207,7 @@ fn details(scenario: &str, run: &SavedRun) -> String {
                 if found.after.is_none() && found.lowest.is_finite() {
                     text += &format!("- The lowest p95 of a second after the spike was {}.\n", at(found.lowest));
                 }
-                format!("{text}\n{}", parts(run, "phase", "Phase"))
+                format!("{text}\n{}", parts(run, "phase", "Phase", usize::MAX))
             }
             None => "- This run has no phases, so its table is empty: `loadgen run --save spike.json spike`, without a load of your own, fills it.\n".to_owned(),
         },

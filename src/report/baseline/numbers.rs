@@ -13,16 +13,16 @@ use super::ERRORS;
 pub(super) const STEPS_VUS: u32 = 50;
 
 /// Requests, durations and failures of a part.
-pub(super) struct Line {
-    pub(super) requests: f64,
+pub(in crate::report) struct Line {
+    pub(in crate::report) requests: f64,
     pub(super) durations: Option<Arc<Trend>>,
     /// Failed and judged requests.
     pub(super) failed: (u64, u64),
 }
 
-type Wanted<'w> = &'w dyn Fn(&BTreeMap<String, String>) -> bool;
+pub(in crate::report) type Wanted<'w> = &'w dyn Fn(&BTreeMap<String, String>) -> bool;
 
-pub(super) fn line_of(run: &SavedRun, wanted: Wanted) -> Line {
+pub(in crate::report) fn line_of(run: &SavedRun, wanted: Wanted) -> Line {
     Line {
         requests: count(run.series("http_reqs").matching(wanted).as_ref()),
         durations: trend(run.series("http_req_duration").matching(wanted)),
@@ -39,15 +39,15 @@ impl Line {
         self.percentile(p).map(|ms| humanize_duration(ms, None))
     }
 
-    pub(super) fn p50(&self) -> Option<String> {
+    pub(in crate::report) fn p50(&self) -> Option<String> {
         self.shown(50.0)
     }
 
-    pub(super) fn p95(&self) -> Option<String> {
+    pub(in crate::report) fn p95(&self) -> Option<String> {
         self.shown(95.0)
     }
 
-    pub(super) fn p99(&self) -> Option<String> {
+    pub(in crate::report) fn p99(&self) -> Option<String> {
         self.shown(99.0)
     }
 
@@ -56,13 +56,13 @@ impl Line {
         (self.failed.1 > 0).then(|| self.failed.0 as f64 / self.failed.1 as f64)
     }
 
-    pub(super) fn errors(&self) -> Option<String> {
+    pub(in crate::report) fn errors(&self) -> Option<String> {
         self.error_ratio().map(percent)
     }
 }
 
 /// A share as a percentage; what is not zero does not look like it.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::report) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.0001 {
         "<0.01%".to_owned()
     } else {

@@ -10,15 +10,25 @@ use crate::metrics::utc::rfc3339;
 use crate::metrics::{
     Kind, Losses, MetricDef, MetricId, Row, Slice, Snapshot, Timeline, Trend, Value, Window, builtin,
 };
+<<<<<<< HEAD
 use crate::report::Hint;
+=======
+use crate::report::Verification;
+>>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
 use crate::report::groups::Group;
 
 use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
+<<<<<<< HEAD
     FORMAT, Metric, RunFacts, SavedCheck, SavedCounter, SavedEnding, SavedFinding, SavedGauge,
     SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget,
     SavedThreshold, SavedTimeline, SavedTrend, Stats, VERSION, hosts,
+=======
+    FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedGauge,
+    SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget,
+    SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION, hosts,
+>>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
@@ -40,6 +50,7 @@ pub struct Facts<'a> {
     /// When the load began, on the axis.
     pub load_start: Option<Duration>,
     pub ending: SavedEnding,
+    pub verification: Option<&'a Verification>,
     pub target: SavedTarget,
     pub environment: &'a Machine,
     pub variables: &'a BTreeMap<String, String>,
@@ -90,6 +101,17 @@ impl SavedRun {
             options: scrubber.options(facts.options),
             thresholds: thresholds(snapshot, scrubber),
             checks,
+            verification: facts.verification.map(|found| SavedVerification {
+                checks: found
+                    .checks
+                    .iter()
+                    .map(|(name, held)| SavedAssertion {
+                        name: scrubber.text(name),
+                        held: *held,
+                    })
+                    .collect(),
+                error: found.error.as_deref().map(|text| scrubber.text(text)),
+            }),
             groups,
             tags: tags.list,
             metrics,

@@ -85,6 +85,7 @@ fn facts<'a>(
             exit_code: 0,
             message: None,
         },
+        verification: None,
         target: SavedTarget::default(),
         environment: machine,
         variables,
