@@ -7,12 +7,8 @@ use std::rc::Rc;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
-<<<<<<< HEAD
-use super::{Run, hints, save, scrape, verify};
-=======
 use super::save::Destinations;
-use super::{Run, scrape, verify};
->>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
+use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::RunState;
@@ -47,13 +43,11 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         },
         (ending, _) => ending,
     };
-<<<<<<< HEAD
-    if let Some(destination) = save {
-        save::write(run, destination, &snapshot, timeline, &ending, &hints);
-    }
-=======
-    destinations.write(run, &snapshot, timeline, verification.as_ref(), &ending);
->>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
+    let told = save::Told {
+        verification: verification.as_ref(),
+        hints: &hints,
+    };
+    destinations.write(run, &snapshot, timeline, told, &ending);
     if let Some(page) = observer.page {
         page.set_state(RunState::Finished);
         scrape::last(&page, run.order.linger, &run.control).await;

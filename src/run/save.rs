@@ -6,9 +6,8 @@ use super::order::{Ending, Order, RunError};
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::process_usage;
 use crate::remote::machine;
-use crate::report::Hint;
 use crate::report::saved::{Destination, Facts, SavedEnding, SavedRun, SavedTarget, Scrubber};
-use crate::report::{ReportFile, ReportSpec, Verification};
+use crate::report::{Hint, ReportFile, ReportSpec, Verification};
 
 /// Where a run's results go when it has ended.
 #[derive(Debug)]
@@ -17,23 +16,6 @@ pub struct Destinations {
     reports: Vec<ReportFile>,
 }
 
-<<<<<<< HEAD
-/// Writes the run. A failure is told, and costs nothing else.
-pub fn write(
-    run: &Run,
-    destination: Destination,
-    snapshot: &Snapshot,
-    timeline: &Timeline,
-    ending: &Ending,
-    hints: &[Hint],
-) {
-    if let Err(error) = destination.write(&saved(run, snapshot, timeline, ending, hints)) {
-        tracing::error!("{error}");
-    }
-}
-
-fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, ending: &Ending, hints: &[Hint]) -> SavedRun {
-=======
 impl Destinations {
     /// Opens the files that the order asks for.
     ///
@@ -51,18 +33,11 @@ impl Destinations {
     }
 
     /// Writes the run to all of them. A failure is told, and costs nothing else.
-    pub fn write(
-        self,
-        run: &Run,
-        snapshot: &Snapshot,
-        timeline: &Timeline,
-        verification: Option<&Verification>,
-        ending: &Ending,
-    ) {
+    pub fn write(self, run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending: &Ending) {
         if self.save.is_none() && self.reports.is_empty() {
             return;
         }
-        let saved = saved(run, snapshot, timeline, verification, ending);
+        let saved = saved(run, snapshot, timeline, told, ending);
         if let Some(Err(error)) = self.save.map(|destination| destination.write(&saved)) {
             tracing::error!("{error}");
         }
@@ -74,14 +49,16 @@ impl Destinations {
     }
 }
 
-fn saved(
-    run: &Run,
-    snapshot: &Snapshot,
-    timeline: &Timeline,
-    verification: Option<&Verification>,
-    ending: &Ending,
-) -> SavedRun {
->>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
+/// What is said about a run beside its numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// What `verify()` found.
+    pub verification: Option<&'a Verification>,
+    /// What the target's answers hint at.
+    pub hints: &'a [Hint],
+}
+
+fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending: &Ending) -> SavedRun {
     let usage = process_usage();
     let order = &run.order;
     SavedRun::new(
@@ -103,7 +80,7 @@ fn saved(
                 exit_code: ending.code(),
                 message: ending.message().map(str::to_owned),
             },
-            verification,
+            verification: told.verification,
             target: SavedTarget {
                 kind: if order.demo.is_some() { "demo" } else { "external" }.to_owned(),
                 ..SavedTarget::default()
@@ -115,7 +92,7 @@ fn saved(
             cpu_seconds: usage.cpu_seconds,
             peak_memory: usage.peak_resident_bytes,
             scrubber: &scrubber(run),
-            hints,
+            hints: told.hints,
         },
     )
 }

@@ -10,25 +10,16 @@ use crate::metrics::utc::rfc3339;
 use crate::metrics::{
     Kind, Losses, MetricDef, MetricId, Row, Slice, Snapshot, Timeline, Trend, Value, Window, builtin,
 };
-<<<<<<< HEAD
 use crate::report::Hint;
-=======
 use crate::report::Verification;
->>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
 use crate::report::groups::Group;
 
 use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
-<<<<<<< HEAD
-    FORMAT, Metric, RunFacts, SavedCheck, SavedCounter, SavedEnding, SavedFinding, SavedGauge,
-    SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget,
-    SavedThreshold, SavedTimeline, SavedTrend, Stats, VERSION, hosts,
-=======
-    FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedGauge,
-    SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand, SavedTarget,
-    SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION, hosts,
->>>>>>> 2eb34b5 (report: --out junit and --out markdown, what a CI system shows of a run)
+    FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedFinding,
+    SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand,
+    SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION, hosts,
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
