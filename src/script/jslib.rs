@@ -13,7 +13,10 @@ pub const NATIVE: &str = "loadgen:native";
 pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
-const LIBRARIES: [(&str, &str); 1] = [("k6-utils", include_str!("jslib/k6-utils.js"))];
+const LIBRARIES: [(&str, &str); 2] = [
+    ("k6-summary", include_str!("jslib/k6-summary.js")),
+    ("k6-utils", include_str!("jslib/k6-utils.js")),
+];
 
 /// Modules of the dialect.
 const MODULES: [(&str, &str); 2] = [
