@@ -14,7 +14,9 @@ mod order;
 mod profile;
 mod save;
 mod scrape;
+mod serve;
 mod signals;
+mod suite;
 mod target;
 mod verify;
 
@@ -28,6 +30,8 @@ use tokio::time::{Instant, timeout};
 pub use load::{Loaded, Prepared, load};
 pub use order::{DemoOrder, Ending, Linger, Order, RunError, Subject, SummaryOrder};
 pub use profile::names as profile_names;
+pub use serve::{ServeError, Served, ensure as ensure_served};
+pub use suite::{Member, suite};
 
 use self::collect::{Begun, Observer};
 use self::target::Target;

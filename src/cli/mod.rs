@@ -14,6 +14,7 @@ mod options;
 pub mod run;
 mod script;
 mod shared;
+pub mod suite;
 
 use std::io::Write;
 
@@ -46,6 +47,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario or a script
     Run(Box<run::RunArgs>),
+    /// Run the scenarios of a system one after another, with one verdict
+    Suite(Box<suite::SuiteArgs>),
     /// Send the same request again and again, without a script
     Hit(Box<hit::HitArgs>),
     /// Serve the embedded target: a small system with an adjustable capacity
@@ -78,6 +81,7 @@ pub fn main() -> i32 {
     };
     let code = match cli.command {
         Command::Run(args) => args.execute(),
+        Command::Suite(args) => return args.execute(),
         Command::Hit(args) => args.execute(),
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),

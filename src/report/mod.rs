@@ -25,6 +25,7 @@ mod lines;
 mod markdown;
 mod metrics;
 pub mod saved;
+pub mod suite;
 mod summary;
 mod values;
 mod verification;

@@ -29,8 +29,9 @@ pub fn listen(control: Control) -> Signals {
     }))
 }
 
+/// The next signal that asks to stop.
 #[cfg(unix)]
-async fn next() -> &'static str {
+pub async fn next() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;
@@ -42,8 +43,9 @@ async fn next() -> &'static str {
     }
 }
 
+/// The next signal that asks to stop.
 #[cfg(not(unix))]
-async fn next() -> &'static str {
+pub async fn next() -> &'static str {
     let _ = tokio::signal::ctrl_c().await;
     "interrupted"
 }
