@@ -140,7 +140,9 @@ pub fn markdown(title: &str, rows: &[SuiteRow]) -> String {
     let line = |cells: &[String; 8]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
     let mut text = format!("## {title}\n\n{}", line(&HEAD.map(str::to_owned)));
     text += &format!("|{}\n", " --- |".repeat(HEAD.len()));
-    rows.iter().for_each(|row| text += &line(&cells(row)));
+    for row in rows {
+        text += &line(&cells(row));
+    }
     text.push('\n');
     text
 }

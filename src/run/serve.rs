@@ -164,7 +164,8 @@ impl Served {
 
     fn said(&self) -> String {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.iter().map(|line| format!("  {line}\n")).collect()
+        let lines: Vec<String> = said.iter().map(|line| format!("  {line}")).collect();
+        lines.join("\n")
     }
 
     /// Asks it to end, waits, and ends it if it takes too long.
