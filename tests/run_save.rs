@@ -293,6 +293,46 @@ fn a_run_that_broke_off_is_saved_with_its_reason() {
 }
 
 #[test]
+fn what_verify_asserts_is_saved_and_reported() {
+    let scripted = Scripted::new(
+        "import { check } from 'k6';
+         export default function () {}
+         export function verify() { check(100, { 'orders are 100': (n) => n === 100, 'stock is 0': (n) => n === 0 }); }",
+    );
+    let (file, page) = (scripted.file("run.json"), scripted.file("page.md"));
+    let out = format!("markdown={page}");
+    run(&[
+        "run",
+        "--metrics-addr",
+        "off",
+        "--save",
+        &file,
+        "-o",
+        &out,
+        scripted.path(),
+    ])
+    .expect(112);
+    fits_the_schema(&scripted.read("run.json"));
+    let saved = SavedRun::read(Path::new(&file)).unwrap();
+    assert_eq!(
+        (saved.ending.name.as_str(), saved.ending.exit_code),
+        ("verify", 112)
+    );
+    let verification = saved.verification.unwrap();
+    let held: Vec<_> = verification
+        .checks
+        .iter()
+        .map(|check| (check.name.as_str(), check.held))
+        .collect();
+    assert_eq!(held, [("orders are 100", true), ("stock is 0", false)]);
+    let page = scripted.read("page.md");
+    assert!(
+        page.contains("❌ verify: stock is 0") && page.contains("✅ verify: orders are 100"),
+        "{page}"
+    );
+}
+
+#[test]
 fn the_schema_is_strict() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
