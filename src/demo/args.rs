@@ -244,6 +244,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_systems_are_told_is_passed_on() {
+        let plain = options(&[]).expect("no arguments are needed");
+        assert_eq!((plain.tokens.len(), plain.faults.len()), (0, 0));
+        assert_eq!((plain.waiting_room, plain.rate_limit_per_minute), (None, None));
+        let told = [
+            "--token",
+            "a",
+            "--token",
+            "b",
+            "--waiting-room",
+            "7",
+            "--rate-limit-per-minute",
+            "60",
+            "--fault",
+            "oversell",
+        ];
+        let told = options(&told).expect("they are arguments");
+        assert_eq!(
+            (told.tokens, told.faults),
+            (vec!["a".to_owned(), "b".to_owned()], vec![Fault::Oversell])
+        );
+        assert_eq!(
+            (told.waiting_room, told.rate_limit_per_minute),
+            (Some(7), Some(60))
+        );
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for args in [
             ["--error-rate", "1.5"],
@@ -252,6 +280,8 @@ mod tests {
             ["--capacity", "0"],
             ["--cpu-cost", "fast"],
             ["--queue", "many"],
+            ["--fault", "unknown"],
+            ["--waiting-room", "some"],
         ] {
             let error = options(&args).expect_err(args[0]).to_string();
             assert!(error.contains(args[0]), "{error}");

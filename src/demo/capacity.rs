@@ -30,7 +30,7 @@ use super::locked;
 use line::{Busy, Line, Place, Station};
 use slots::Slots;
 
-/// Work that is done where the request is, if a slot is free: handing it to another thread would take as long.
+/// Work that is done where the request is, if a slot is free: waking another thread for it would take about as long.
 const AT_ONCE: Duration = Duration::from_micros(20);
 
 /// The load that the target bears.
