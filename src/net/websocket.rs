@@ -197,18 +197,18 @@ impl WebSocket {
             self.reader = Some(cx.waker().clone());
         }
         let _ = self.poll_written(cx);
+        // Before reading: a server that goes on sending has not answered either.
+        if let Some(limit) = &mut self.closing
+            && limit.as_mut().poll(cx).is_ready()
+        {
+            let reason = format!("the server did not answer the close within {CLOSE_WAIT:?}");
+            return Poll::Ready(self.end(close_code::ABNORMAL, reason, None));
+        }
         if let Poll::Ready(event) = self.poll_read(cx) {
             return Poll::Ready(event);
         }
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(self.end(close_code::ABNORMAL, String::new(), Some(error)));
-        }
-        match &mut self.closing {
-            Some(limit) => {
-                ready!(limit.as_mut().poll(cx));
-                let reason = format!("the server did not answer the close within {CLOSE_WAIT:?}");
-                Poll::Ready(self.end(close_code::ABNORMAL, reason, None))
-            }
+        match self.broken.take() {
+            Some(error) => Poll::Ready(self.end(close_code::ABNORMAL, String::new(), Some(error))),
             None => Poll::Pending,
         }
     }

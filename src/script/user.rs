@@ -378,7 +378,8 @@ fn settle<'js>(ctx: &Ctx<'js>, host: &Host, promise: &Promise<'js>) -> rquickjs:
 fn run_events(ctx: &Ctx<'_>, host: &Host) -> rquickjs::Result<()> {
     loop {
         while ctx.execute_pending_job() {}
-        if host.bridge.cancelled() {
+        // Events that are there already need no wait, so a server that sends without end would keep the thread.
+        if host.bridge.breathe() {
             return Err(super::fiber::interruption(ctx));
         }
         host.raise_rejection(ctx)?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, SinkExt, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -212,10 +212,6 @@ where
             }
             socket.flush().await
         }
-        "flood" => loop {
-            socket.send(Message::text("water")).await?;
-            tokio::task::yield_now().await;
-        },
         "binary" => socket.send(Message::binary(vec![7; number])).await,
         "close" => {
             let frame = (number > 0).then(|| CloseFrame {
@@ -232,7 +228,21 @@ where
 /// Reads to the end, echoing where the path asks for it.
 async fn listen<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, log: &Log, what: &str) {
     let mut close = 1006;
-    while let Some(Ok(message)) = socket.next().await {
+    loop {
+        let message = if what == "flood" {
+            // Sends as long as there is nothing to read.
+            match socket.next().now_or_never() {
+                Some(message) => message,
+                None if socket.send(Message::text("water")).await.is_ok() => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                None => None,
+            }
+        } else {
+            socket.next().await
+        };
+        let Some(Ok(message)) = message else { break };
         match message {
             Message::Text(_) | Message::Binary(_) => {
                 log.messages.fetch_add(1, SeqCst);

@@ -11,6 +11,7 @@ pub mod native;
 mod sockets;
 pub mod timers;
 pub mod verify;
+pub mod websockets;
 pub mod ws;
 
 use super::jslib::{EXECUTION, NATIVE};
@@ -27,11 +28,13 @@ pub fn names() -> &'static [&'static str] {
         "k6/crypto",
         "k6/data",
         "k6/encoding",
+        "k6/experimental/websockets",
         "k6/execution",
         "k6/html",
         "k6/http",
         "k6/metrics",
         "k6/timers",
+        "k6/websockets",
         "k6/ws",
         "loadgen/verify",
     ]
@@ -55,6 +58,9 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
         EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
+        "k6/websockets" | "k6/experimental/websockets" => {
+            Module::declare_def::<websockets::WebSockets, _>(ctx, name)
+        }
         "k6/ws" => Module::declare_def::<ws::Ws, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,

@@ -1,5 +1,4 @@
 //! What `k6/ws` and `k6/websockets` share: the arguments of a connection, and a session with its metrics.
-#![allow(dead_code, reason = "k6/websockets uses the other half")]
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Instant};
 

@@ -84,7 +84,8 @@ fn connect<'js>(
             return failed(ctx, host, &answer, &error);
         }
     };
-    let Attempt { session, answer } = host.wait_for(ctx, open(host, plan))?;
+    // On the heap, and gone afterwards: what it would touch of the fiber's stack stays with the virtual user.
+    let Attempt { session, answer } = host.wait_for(ctx, Box::pin(open(host, plan)))?;
     let session = match session {
         Ok(session) => session,
         Err(error) => return failed(ctx, host, &answer, &error),
@@ -123,6 +124,9 @@ fn last<'js>(ctx: &Ctx<'js>, socket: &Class<'js, Socket<'js>>, body: &Function<'
             Step::Timer => socket.timers.fire(ctx)?,
             Step::Event(event) => socket.handle(ctx, event)?,
         }
+        // Messages that are there already need no wait: without this a flood of them would keep the thread. An
+        // interruption shows in the next wait.
+        socket.host.bridge.breathe();
     }
     Ok(())
 }
