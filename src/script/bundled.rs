@@ -8,6 +8,7 @@ macro_rules! bundle {
 }
 
 bundle![
+    "scenarios/flux-gate/flash-sale.js",
     "scenarios/happy/full-api.js",
     "scenarios/happy/health.js",
     "scenarios/happy/sessions.js",
@@ -20,7 +21,11 @@ bundle![
     "scenarios/lib/pick.js",
     "scenarios/lib/prim.js",
     "scenarios/lib/profiles.js",
+    "scenarios/lib/sequencer.js",
     "scenarios/lib/tachikoma.js",
+    "scenarios/sequencer/ingest.js",
+    "scenarios/sequencer/mixed.js",
+    "scenarios/sequencer/query.js",
     "scenarios/spike.js",
     "scenarios/store-crud.js",
     "scenarios/tachikoma/health.js",
