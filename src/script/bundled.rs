@@ -31,6 +31,7 @@ bundle![
     "scenarios/tachikoma/health.js",
     "scenarios/tachikoma/missions.js",
     "scenarios/tachikoma/specs.js",
+    "scenarios/tachikoma/websocket.js",
 ];
 
 /// The bundled file of this path.
