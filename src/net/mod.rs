@@ -21,6 +21,7 @@ mod flight;
 mod headers;
 mod options;
 mod pool;
+mod port;
 mod progress;
 mod proxy;
 mod redirect;
@@ -42,6 +43,7 @@ pub use options::{
     Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, NetOptions,
     SetupError, TlsVersion,
 };
+pub use port::holder as port_holder;
 pub use proxy::Proxies;
 pub use request::{Auth, JarChoice, Request, RequestCookie};
 pub use response::{Hop, Response, ResponseCookie, Timings, status_text};

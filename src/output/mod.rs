@@ -8,7 +8,6 @@ mod custom;
 mod families;
 mod file;
 mod json;
-mod port;
 mod process;
 mod progress;
 mod prometheus;
@@ -16,7 +15,6 @@ mod server;
 mod text;
 
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
-pub use port::holder as port_holder;
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,

@@ -22,9 +22,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::metrics::{HostSample, Snapshot};
 
-use super::port;
 use super::process;
 use super::prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
+use crate::net::port_holder;
 
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ impl MetricsServer {
         let error = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse {
                 address,
-                holder: port::holder(address),
+                holder: port_holder(address),
             },
             _ => BindError::Other { address, source },
         };
