@@ -3,7 +3,7 @@
 //! The rooms below are floors of one house: imports only go down (`tests/floors.rs` enforces it).
 //! ARCHITECTURE.md has the map, the glossary and the life of a request.
 
-// The only unsafe code is in `script/fiber.rs`, which states its safety argument.
+// The only unsafe code is in `script/fiber.rs` and `remote/ssh/transport.rs`, which state their safety arguments.
 #![deny(unsafe_code)]
 
 pub mod cli;

@@ -7,6 +7,7 @@ pub mod local;
 mod machine;
 pub mod pipe;
 pub mod procfs;
+pub mod ssh;
 
 use std::io;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@
 //! has to wait, the fiber switches back to the task that polls it; when the task is woken, it switches in
 //! again and the native call goes on as if it had blocked.
 //!
-//! This is the only file of the crate with `unsafe` code. Its argument:
+//! This is one of two files of the crate with `unsafe` code. Its argument:
 //!
 //! * **The two pointers.** `yielder` points into the fiber's own entry frame, which lives until the fiber's
 //!   body returns; `task` points to the `Context` of the `poll` call that is resuming the fiber at this very
