@@ -18,6 +18,7 @@ mod serve;
 mod signals;
 mod suite;
 mod target;
+pub mod tunnel;
 mod verify;
 
 use std::rc::Rc;

@@ -38,6 +38,8 @@ pub enum ExitCode {
     Verify = 112,
     /// `compare` found a regression.
     Regression = 113,
+    /// The tunnel to the server was lost for good.
+    Tunnel = 114,
 }
 
 impl ExitCode {

@@ -15,6 +15,7 @@ pub mod run;
 mod script;
 mod shared;
 pub mod suite;
+pub mod tunnel;
 
 use std::io::Write;
 
@@ -51,6 +52,8 @@ pub enum Command {
     Suite(Box<suite::SuiteArgs>),
     /// Send the same request again and again, without a script
     Hit(Box<hit::HitArgs>),
+    /// Forward ports of this machine to a server's, through SSH, until Ctrl-C
+    Tunnel(Box<tunnel::TunnelArgs>),
     /// Serve the embedded target: a small system with an adjustable capacity
     Demo(Box<crate::demo::DemoArgs>),
     /// Show the options that a run would use, as JSON
@@ -83,6 +86,7 @@ pub fn main() -> i32 {
         Command::Run(args) => args.execute(),
         Command::Suite(args) => return args.execute(),
         Command::Hit(args) => args.execute(),
+        Command::Tunnel(args) => args.execute(),
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),
         Command::Compare(args) => args.execute(),

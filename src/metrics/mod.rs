@@ -21,6 +21,7 @@ mod window;
 pub mod host;
 pub mod machine;
 pub mod threshold;
+pub mod tunnel;
 pub mod utc;
 
 pub use collector::Collector;
@@ -34,4 +35,5 @@ pub use tags::{SystemTag, SystemTags, TagSet, UnknownSystemTag};
 pub use template::template;
 pub use threshold::{Aggregation, Expression, Filter, Op, ThresholdSpec};
 pub use trend::{BucketParts, PartsError, Trend, TrendParts};
+pub use tunnel::{Outage, TunnelSample};
 pub use window::{Slice, Strand, Timeline, Window};

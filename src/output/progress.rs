@@ -207,6 +207,32 @@ impl Progress {
         }
     }
 
+    /// Shows one line of text for as long as nothing else is shown: redrawn on a terminal, otherwise again after `every`.
+    pub fn line(&self, text: &str, every: Duration) {
+        let mut state = self.state();
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bars => {
+                self.terminal.raise(&self.bars);
+                let bar = state.init.bar.get_or_insert_with(|| self.bars.add(self::text()));
+                bar.set_message(text.to_owned());
+            }
+            Mode::Plain => {
+                if state.init.shown.is_none_or(|shown| shown.elapsed() >= every) {
+                    state.init.shown = Some(Instant::now());
+                    self.terminal.sink.show(&format!("{text}\n"));
+                }
+            }
+        }
+    }
+
+    /// Takes that line away.
+    pub fn end_line(&self) {
+        let mut state = self.state();
+        state.end_init(&self.bars);
+        self.terminal.lower();
+    }
+
     /// Takes the bars off the terminal while `write` writes to it. `write` must not use the display itself.
     pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         self.terminal.suspend(write)

@@ -8,6 +8,7 @@ mod machine;
 pub mod pipe;
 pub mod procfs;
 pub mod ssh;
+pub mod tunnel;
 
 use std::io;
 use std::path::PathBuf;

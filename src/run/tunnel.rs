@@ -1,0 +1,142 @@
+//! The tunnel to the server under test: opened before anything is sent, closed after the last request.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::signals;
+use crate::metrics::TunnelSample;
+use crate::output::Progress;
+use crate::remote::ssh::{Destination, SshError, SshOptions};
+use crate::remote::tunnel::{Forwards, Port, Tunnel};
+use crate::report::humanize_bytes;
+
+/// Where to, and what for.
+#[derive(Clone, Debug)]
+pub struct TunnelOrder {
+    /// The server.
+    pub destination: Destination,
+    /// The ports.
+    pub forwards: Forwards,
+    /// How to connect.
+    pub ssh: SshOptions,
+}
+
+impl TunnelOrder {
+    /// From what was typed.
+    ///
+    /// # Errors
+    /// It makes no sense.
+    pub fn new(host: &str, forwards: &[String], ssh: SshOptions) -> Result<TunnelOrder, SshError> {
+        Ok(TunnelOrder {
+            destination: host.parse()?,
+            forwards: Forwards::parse(forwards)?,
+            ssh,
+        })
+    }
+}
+
+/// How a tunnel that was held open has ended.
+#[derive(Debug)]
+pub enum Held {
+    /// Somebody stopped it.
+    Stopped,
+    /// The server could not be reached any more.
+    Lost(Arc<SshError>),
+}
+
+/// How often the counters are shown, and how often where nobody looks.
+const SHOW: Duration = Duration::from_secs(1);
+const SHOW_PLAIN: Duration = Duration::from_secs(10);
+
+/// Keeps a tunnel open until a signal, with live counters. `print` gets what goes to standard output.
+///
+/// # Errors
+/// It does not come to be.
+pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)) -> Result<Held, SshError> {
+    let mut tunnel = Tunnel::open(&order.destination, &order.forwards, &order.ssh)?;
+    tunnel.keep_warm(order.ssh.ssh_warm as usize);
+    let mut stop = tokio::spawn(signals::next());
+    // It listens before anybody is told that there is something to stop.
+    tokio::task::yield_now().await;
+    let mut text = format!("tunnel to {}\n", tunnel.account());
+    for port in tunnel.ports() {
+        let _ = writeln!(text, "  {}", described(port));
+    }
+    text.push_str("open until Ctrl-C\n");
+    print(&text);
+    let watch = tunnel.watch();
+    let ended = loop {
+        tokio::select! {
+            _ = &mut stop => break Held::Stopped,
+            () = tokio::time::sleep(SHOW) => {}
+        }
+        if let Some(error) = watch.failure() {
+            break Held::Lost(error);
+        }
+        progress.line(&figures(&watch.sample()), SHOW_PLAIN);
+    };
+    progress.end_line();
+    let last = watch.sample();
+    tunnel.close();
+    print(&format!("{}\n", figures(&last)));
+    Ok(ended)
+}
+
+/// A forwarded port in words.
+pub fn described(port: &Port) -> String {
+    format!("localhost:{} -> {}", port.local, port.forward.target())
+}
+
+/// A tunnel's counters in one line.
+fn figures(sample: &TunnelSample) -> String {
+    let mut text = format!(
+        "connections: {} open, {} in all | up {}, down {}",
+        sample.active,
+        sample.opened,
+        humanize_bytes(sample.bytes_up as f64),
+        humanize_bytes(sample.bytes_down as f64),
+    );
+    if let Some(round_trip) = sample.round_trip {
+        let _ = write!(text, " | round trip {:.2} ms", round_trip.as_secs_f64() * 1e3);
+    }
+    let _ = write!(text, " | lanes {}/{}", sample.lanes_up, sample.lanes);
+    for (count, what) in [
+        (sample.refused, "refused"),
+        (sample.cut, "cut"),
+        (sample.outages, "outages"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, " | {what} {count}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_happened_is_not_shown() {
+        let mut sample = TunnelSample {
+            lanes: 4,
+            lanes_up: 4,
+            active: 2,
+            opened: 7,
+            bytes_up: 1000,
+            ..TunnelSample::default()
+        };
+        assert_eq!(
+            figures(&sample),
+            "connections: 2 open, 7 in all | up 1.0 kB, down 0 B | lanes 4/4"
+        );
+        sample.round_trip = Some(Duration::from_micros(20_130));
+        (sample.lanes_up, sample.outages, sample.cut) = (3, 1, 2);
+        let text = figures(&sample);
+        assert!(
+            text.ends_with("| round trip 20.13 ms | lanes 3/4 | cut 2 | outages 1"),
+            "{text}"
+        );
+    }
+}
