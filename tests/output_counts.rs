@@ -7,7 +7,7 @@ use std::io::Read;
 
 use loadgen::config::TrendStat;
 use loadgen::metrics::{Snapshot, Timeline, builtin};
-use loadgen::output::{FileOutput, OutputSpec, Page, RunInfo, RunState, render};
+use loadgen::output::{FileOutput, Format, OutputSpec, Page, RunInfo, RunState, render};
 use loadgen::report::{SummaryOptions, summary, summary_export};
 
 use metrics_support::Rig;
@@ -67,7 +67,7 @@ fn summary_export_files_and_page_agree() {
     assert_eq!(export["metrics"]["iterations"]["count"], 1234);
     assert_eq!(export["metrics"]["http_req_failed"]["passes"], 124);
 
-    let page = render(&Page {
+    let page = Page {
         info: RunInfo {
             scenarios: vec!["one".to_owned(), "two".to_owned()],
             ..RunInfo::default()
@@ -75,7 +75,8 @@ fn summary_export_files_and_page_agree() {
         state: RunState::Finished,
         snapshot: Some(snapshot.clone()),
         ..Page::default()
-    });
+    };
+    let page = String::from_utf8(render(&page, Format::Text)).unwrap();
     assert_eq!(
         on_page(&page, "loadgen_http_requests_total").to_bits(),
         1234_f64.to_bits()

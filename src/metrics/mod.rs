@@ -7,6 +7,7 @@
 //! Nothing here reads a clock or does I/O: times are passed in, so every test can choose them.
 
 mod collector;
+mod exemplars;
 mod http;
 mod judge;
 mod model;
@@ -25,6 +26,7 @@ pub mod tunnel;
 pub mod utc;
 
 pub use collector::Collector;
+pub use exemplars::{Exemplar, Exemplars};
 pub use host::{HostSample, ProcessSample, SocketCounts};
 pub use http::{HttpKey, HttpRecord, MethodTag, Proto, TlsTag, error_text};
 pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, TagsId, builtin};

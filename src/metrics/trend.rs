@@ -312,28 +312,36 @@ impl Trend {
         }
     }
 
-    /// For each of the ascending `bounds`, how many values are at most that. A value counts as the middle of its
-    /// histogram bucket from the first one on, so these counts never go down as a run goes on.
-    pub fn buckets(&self, bounds: &[f64]) -> Vec<u64> {
-        let mut counts = vec![0; bounds.len()];
-        let mut put = |units: f64, count: u64| {
-            let at = bounds.partition_point(|bound| bound * self.scale + 0.5 < units);
-            if let Some(bucket) = counts.get_mut(at) {
-                *bucket += count;
-            }
-        };
+    /// Every value, or what stands for it, and how many there are of it. A value counts as the middle of its histogram
+    /// bucket from the first one on, so what is made of these never goes down as a run goes on.
+    pub fn each(&self, mut visit: impl FnMut(f64, u64)) {
+        self.units(|units, count| visit(units / self.scale, count));
+    }
+
+    fn units(&self, mut visit: impl FnMut(f64, u64)) {
         match &self.values {
             Values::Few(list) => {
                 for value in list {
                     let units = (value * self.scale).round();
-                    put(representative(units.abs() as u64).copysign(units), 1);
+                    visit(representative(units.abs() as u64).copysign(units), 1);
                 }
             }
             Values::Many(buckets) => buckets.each(|units, count| {
-                put(units, count);
+                visit(units, count);
                 true
             }),
         }
+    }
+
+    /// For each of the ascending `bounds`, how many values are at most that; counted as [`Trend::each`] says.
+    pub fn buckets(&self, bounds: &[f64]) -> Vec<u64> {
+        let mut counts = vec![0; bounds.len()];
+        self.units(|units, count| {
+            let at = bounds.partition_point(|bound| bound * self.scale + 0.5 < units);
+            if let Some(bucket) = counts.get_mut(at) {
+                *bucket += count;
+            }
+        });
         let mut sum = 0;
         for count in &mut counts {
             sum += *count;

@@ -14,11 +14,12 @@ mod prometheus;
 mod server;
 mod text;
 
+pub use families::Format;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
     Work,
 };
-pub use prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
+pub use prometheus::{Page, RunInfo, RunState, render};
 pub use server::{BindError, MetricsServer};

@@ -1,4 +1,4 @@
-//! The `/metrics` page: a snapshot as Prometheus families, in the text format 0.0.4.
+//! The `/metrics` page: a snapshot as Prometheus families, in the format that the scraper wants.
 //!
 //! Names have the prefix `loadgen_`, base units (seconds, bytes), `_total` on counters, ratios from 0 to 1, and
 //! histograms rather than summaries, so that pages of several generators add up. Series exist with zero from the first
@@ -7,18 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metrics::{HostSample, Snapshot};
+use crate::metrics::{Exemplars, HostSample, Snapshot};
 
 use super::custom;
-use super::families::{Families, labels};
+use super::families::{Families, Format, labels};
 use super::process::ProcessUsage;
 
 mod view;
 
 use view::View;
-
-/// The content type of the page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What does not change during a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,13 +73,15 @@ pub struct Page {
     /// The newest sample of each machine.
     pub hosts: Vec<HostSample>,
     pub process: ProcessUsage,
+    /// Requests whose traces were exported.
+    pub exemplars: Arc<Exemplars>,
     /// How long the previous page took to make, and how many were asked for before this one.
     pub scrape_duration: Duration,
     pub scrapes: u64,
 }
 
-/// The page as text.
-pub fn render(page: &Page) -> String {
+/// The page in a format.
+pub fn render(page: &Page, format: Format) -> Vec<u8> {
     let mut families = Families::default();
     run(page, &mut families);
     let empty = [];
@@ -101,7 +100,7 @@ pub fn render(page: &Page) -> String {
     if let Some(snapshot) = &page.snapshot {
         custom::families(snapshot, &mut families);
     }
-    families.encode()
+    families.encode(format)
 }
 
 fn run(page: &Page, families: &mut Families) {

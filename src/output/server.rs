@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,11 +20,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::metrics::{HostSample, Snapshot};
-
-use super::process;
-use super::prometheus::{CONTENT_TYPE, Page, RunInfo, RunState, render};
+use crate::metrics::{Exemplars, HostSample, Snapshot};
 use crate::net::port_holder;
+
+use super::families::Format;
+use super::process;
+use super::prometheus::{Page, RunInfo, RunState, render};
 
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -77,18 +78,18 @@ impl Shared {
     }
 
     /// Renders a page. The lock is held only to copy what it shows, which is shared.
-    fn scrape(&self) -> String {
+    fn scrape(&self, format: Format) -> Vec<u8> {
         let begun = Instant::now();
         let mut page = self.lock().page.clone();
         page.process = process::usage();
-        let text = render(&page);
+        let body = render(&page, format);
         let mut state = self.lock();
         state.page.scrapes += 1;
         state.page.scrape_duration = begun.elapsed();
         state.last = Some(begun);
         drop(state);
         self.scraped.notify_waiters();
-        text
+        body
     }
 }
 
@@ -143,6 +144,11 @@ impl MetricsServer {
             Some(known) => *known = sample,
             None => hosts.push(sample),
         }
+    }
+
+    /// Shows these requests as examples of the durations' buckets.
+    pub fn set_exemplars(&self, exemplars: Arc<Exemplars>) {
+        self.shared.lock().page.exemplars = exemplars;
     }
 
     /// Shows the run in this state.
@@ -254,16 +260,17 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let format = Format::negotiate(accept.unwrap_or_default());
     let response = match request.uri().path() {
         // A HEAD reads no numbers, so it is not a scrape.
-        "/metrics" if head => respond(StatusCode::OK, CONTENT_TYPE, String::new()),
-        "/metrics" => respond(StatusCode::OK, CONTENT_TYPE, shared.scrape()),
-        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned()),
-        _ => respond(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            "there is only /metrics\n".to_owned(),
-        ),
+        "/metrics" if head => respond(StatusCode::OK, format.content_type(), ""),
+        "/metrics" => respond(StatusCode::OK, format.content_type(), shared.scrape(format)),
+        "/" => respond(StatusCode::OK, "text/html; charset=utf-8", INDEX),
+        _ => respond(StatusCode::NOT_FOUND, "text/plain", "there is only /metrics\n"),
     };
     if head {
         response.map(|_| Full::default())
@@ -272,8 +279,8 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
     }
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -10,6 +10,11 @@ use crate::metrics::{
     Registry, SystemTags, TagSet, TagsId, ThresholdSpec, TlsTag, builtin,
 };
 
+/// The page in the text format.
+fn render(page: &Page) -> String {
+    String::from_utf8(super::render(page, Format::Text)).unwrap()
+}
+
 fn info() -> RunInfo {
     RunInfo {
         run_id: "r1".to_owned(),

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use crate::metrics::{MetricId, Row, TagSet, Trend, Value, builtin};
+use crate::metrics::{self, MetricId, Row, TagSet, Trend, Value, builtin};
 
-use super::super::families::{Buckets, Families, Labels, labels};
+use super::super::families::{Buckets, Exemplar, Families, Labels, labels};
 use super::Page;
 
 /// The rows of a page's snapshot; none before the first one.
@@ -108,18 +109,7 @@ impl View<'_> {
             builtin::HTTP_REQS,
             REQUEST,
         );
-        self.histogram(
-            families,
-            "loadgen_http_request_duration_seconds",
-            "Time to send a request, wait for the answer and receive it; without connecting and TLS.",
-            builtin::HTTP_REQ_DURATION,
-            &[
-                ("scenario", "scenario"),
-                ("name", "name"),
-                ("method", "method"),
-                ("status", "status"),
-            ],
-        );
+        self.durations(families);
         let phases = [
             "blocked",
             "connecting",
@@ -157,6 +147,37 @@ impl View<'_> {
                 "HTTP requests whose status was not expected, or that got no answer.",
                 pairs,
                 value,
+            );
+        });
+    }
+
+    fn durations(&self, families: &mut Families) {
+        const KEYS: &[(&str, &str)] = &[
+            ("scenario", "scenario"),
+            ("name", "name"),
+            ("method", "method"),
+            ("status", "status"),
+        ];
+        let mut sums = self.zeros(KEYS.len(), &Buckets::seconds());
+        self.add_trends(builtin::HTTP_REQ_DURATION, |tags, trend| {
+            sums.entry(pick(tags, KEYS))
+                .or_insert_with(Buckets::seconds)
+                .add(trend);
+        });
+        if let Some(snapshot) = &self.page.snapshot {
+            for exemplar in self.page.exemplars.list() {
+                // The span may have been exported before the snapshot that has the request.
+                if let Some(sum) = sums.get_mut(&pick(&snapshot.registry().tags(exemplar.tags), KEYS)) {
+                    sum.exemplify(shown(exemplar));
+                }
+            }
+        }
+        emit(sums, KEYS, |pairs, value| {
+            families.histogram(
+                "loadgen_http_request_duration_seconds",
+                "Time to send a request, wait for the answer and receive it; without connecting and TLS.",
+                pairs,
+                &value,
             );
         });
     }
@@ -384,6 +405,15 @@ impl View<'_> {
                 *lost as f64,
             );
         }
+    }
+}
+
+fn shown(exemplar: metrics::Exemplar) -> Exemplar {
+    Exemplar {
+        trace_id: format!("{:032x}", exemplar.trace),
+        span_id: format!("{:016x}", exemplar.span),
+        value: exemplar.duration / 1e3,
+        at: UNIX_EPOCH + Duration::from_nanos(exemplar.at),
     }
 }
 
