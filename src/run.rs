@@ -10,6 +10,7 @@ mod finish;
 mod hints;
 mod load;
 mod network;
+mod offered;
 mod order;
 mod profile;
 mod save;

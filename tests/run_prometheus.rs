@@ -179,6 +179,13 @@ fn promtool_has_nothing_to_say_about_a_page_during_a_run() {
         let page = get(&address, "/metrics").ok()?;
         (run_support::sum(&page, "loadgen_http_requests_total", &[]) > 0.0).then_some(page)
     });
+    assert!(
+        (run_support::sum(&page, "loadgen_scenario_offered_vus", &[]) - 5.0).abs() < 0.1,
+        "{page}"
+    );
+    // Each user keeps its connections to the three services, at most.
+    let opened = run_support::sum(&page, "loadgen_connections_opened_total", &[]);
+    assert!((1.0..=15.0).contains(&opened), "{page}");
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -122,7 +122,7 @@ pub(super) async fn reach(
     };
     let marks = Rc::new(Marks::default());
     progress.watch(&marks);
-    let mut stream = Metered::new(tcp, Rc::clone(&marks));
+    let mut stream = Metered::new(tcp, Rc::clone(&marks), shared.connections.open());
     let tunnelled = origin.https || purpose == Purpose::WebSocket;
     if let Some(proxy) = proxy.filter(|_| tunnelled) {
         open_tunnel(&mut stream, origin, proxy).await?;

@@ -10,6 +10,7 @@
 
 mod client;
 mod connect;
+mod connections;
 mod cookies;
 mod decode;
 mod digest;

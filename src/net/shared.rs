@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 
+use super::connections::Connections;
 use super::dns::Resolver;
 use super::error::NetError;
 use super::flight::Flight;
@@ -22,6 +23,7 @@ pub struct Shared {
     tls: OnceLock<Result<Tls, NetError>>,
     next_local: AtomicUsize,
     pub(super) flight: Flight,
+    pub(super) connections: Arc<Connections>,
 }
 
 impl Shared {
@@ -47,6 +49,7 @@ impl Shared {
             tls: OnceLock::new(),
             next_local: AtomicUsize::new(0),
             flight: Flight::default(),
+            connections: Arc::default(),
             options,
         });
         if shared.options.tls_verify {
@@ -67,6 +70,11 @@ impl Shared {
     /// Requests under way now, of all clients.
     pub fn in_flight(&self) -> u32 {
         self.flight.count()
+    }
+
+    /// TCP connections open now, and opened since the start, of all clients.
+    pub fn connections(&self) -> (u64, u64) {
+        self.connections.count()
     }
 
     pub(super) fn tls(&self) -> Result<&Tls, NetError> {

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::connections::Open;
+
 /// What a connection notes about its traffic. The byte counters only grow; [`Marks::take`] hands out what came
 /// since it was last called, so that every byte is reported exactly once, also those between two requests.
 #[derive(Debug, Default)]
@@ -77,11 +79,16 @@ impl Marks {
 pub(super) struct Metered {
     tcp: TcpStream,
     marks: Rc<Marks>,
+    _open: Open,
 }
 
 impl Metered {
-    pub(super) fn new(tcp: TcpStream, marks: Rc<Marks>) -> Metered {
-        Metered { tcp, marks }
+    pub(super) fn new(tcp: TcpStream, marks: Rc<Marks>, open: Open) -> Metered {
+        Metered {
+            tcp,
+            marks,
+            _open: open,
+        }
     }
 }
 

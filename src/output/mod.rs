@@ -21,5 +21,5 @@ pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
     Work,
 };
-pub use prometheus::{Page, RunInfo, RunState, render};
+pub use prometheus::{Load, Page, RunInfo, RunState, ScenarioLoad, render};
 pub use server::{BindError, MetricsServer};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::{Exemplars, HostSample, Snapshot};
+use crate::pace::Offered;
 
 use super::custom;
 use super::families::{Families, Format, labels};
@@ -63,6 +64,23 @@ impl RunState {
     }
 }
 
+/// The load at a moment: what is asked for, and what there is of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Load {
+    pub scenarios: Vec<ScenarioLoad>,
+    /// TCP connections that are open, and all that were opened.
+    pub connections: (u64, u64),
+}
+
+/// One scenario's part of the load.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScenarioLoad {
+    pub name: String,
+    pub offered: Offered,
+    /// Virtual users at work.
+    pub vus: u32,
+}
+
 /// Everything that a page shows.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -70,6 +88,7 @@ pub struct Page {
     pub state: RunState,
     /// `None` until the first one was taken.
     pub snapshot: Option<Arc<Snapshot>>,
+    pub load: Load,
     /// The newest sample of each machine.
     pub hosts: Vec<HostSample>,
     pub process: ProcessUsage,
@@ -90,6 +109,7 @@ pub fn render(page: &Page, format: Format) -> Vec<u8> {
         .as_ref()
         .map_or(&empty[..], |snapshot| &snapshot.rows);
     let view = View { page, rows };
+    load(&page.load, &mut families);
     view.http(&mut families);
     view.iterations(&mut families);
     view.data_and_checks(&mut families);
@@ -135,6 +155,54 @@ fn run(page: &Page, families: &mut Families) {
         "Time since the run's start.",
         Vec::new(),
         elapsed,
+    );
+}
+
+fn load(load: &Load, families: &mut Families) {
+    for scenario in &load.scenarios {
+        let pairs = [("scenario", &*scenario.name)];
+        let Offered { vus, rate, stage } = scenario.offered;
+        if let Some(vus) = vus {
+            families.gauge(
+                "loadgen_scenario_offered_vus",
+                "Virtual users that the scenario is to have now.",
+                labels(pairs),
+                f64::from(vus),
+            );
+        }
+        if let Some(rate) = rate {
+            families.gauge(
+                "loadgen_scenario_offered_iterations_per_second",
+                "Iterations that are to begin now, whatever becomes of them (arrival-rate scenarios).",
+                labels(pairs),
+                rate,
+            );
+        }
+        families.gauge(
+            "loadgen_scenario_stage",
+            "Which stage goes on, from 1; 0 where there is none.",
+            labels(pairs),
+            f64::from(stage),
+        );
+        families.gauge(
+            "loadgen_scenario_vus",
+            "Virtual users of the scenario that are running.",
+            labels(pairs),
+            f64::from(scenario.vus),
+        );
+    }
+    let (open, opened) = load.connections;
+    families.gauge(
+        "loadgen_connections_open",
+        "TCP connections to the target that are open.",
+        Vec::new(),
+        open as f64,
+    );
+    families.counter(
+        "loadgen_connections_opened_total",
+        "TCP connections to the target that were opened.",
+        Vec::new(),
+        opened as f64,
     );
 }
 

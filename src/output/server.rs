@@ -25,7 +25,7 @@ use crate::net::port_holder;
 
 use super::families::Format;
 use super::process;
-use super::prometheus::{Page, RunInfo, RunState, render};
+use super::prometheus::{Load, Page, RunInfo, RunState, render};
 
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +135,11 @@ impl MetricsServer {
     /// Shows this snapshot from now on.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.shared.lock().page.snapshot = Some(snapshot);
+    }
+
+    /// Shows this load from now on.
+    pub fn publish_load(&self, load: Load) {
+        self.shared.lock().page.load = load;
     }
 
     /// Shows this sample as the newest of its machine.

@@ -114,6 +114,14 @@ impl Arrivals {
         0.0
     }
 
+    /// The legs of the ramp, if it is one.
+    pub(super) fn stages(&self) -> &[Stage] {
+        match self.shape {
+            Shape::Constant => &[],
+            Shape::Ramping(_) => &self.stages,
+        }
+    }
+
     /// The highest rate there is, in iterations per second.
     pub fn peak_rate(&self) -> f64 {
         let peak = self

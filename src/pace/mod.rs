@@ -17,7 +17,7 @@ mod stage;
 
 pub use arrivals::Arrivals;
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use plan::Plan;
+pub use plan::{Offered, Plan};
 pub use segment::{Segment, SegmentError, SegmentSequence};
 pub use share::Share;
 pub use staffing::{Budget, Staffing};

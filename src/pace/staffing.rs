@@ -106,6 +106,14 @@ impl Staffing {
         }
     }
 
+    /// The legs of the ramp, if it is one.
+    pub(super) fn stages(&self) -> &[Stage] {
+        match self {
+            Staffing::Constant { .. } => &[],
+            Staffing::Ramping { stages, .. } => stages,
+        }
+    }
+
     /// From the start to the end, without graceful periods.
     pub fn duration(&self) -> Duration {
         match self {

@@ -68,6 +68,18 @@ impl FromStr for Stage {
     }
 }
 
+/// Which stage goes on at `t`, from 1; 0 after the last.
+pub(super) fn number_at(stages: &[Stage], t: Duration) -> u32 {
+    let mut end = Duration::ZERO;
+    for (number, stage) in (1..).zip(stages) {
+        end = end.saturating_add(stage.duration);
+        if t < end {
+            return number;
+        }
+    }
+    0
+}
+
 /// The time that all stages take together.
 pub(super) fn total(stages: &[Stage]) -> Duration {
     stages

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Run;
 use super::display::Display;
+use super::offered::Part;
 use super::order::RunError;
 use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
@@ -35,6 +36,7 @@ pub struct Observer {
     control: Control,
     begun: Begun,
     net: Arc<Shared>,
+    part: Part,
     display: Display,
     /// What the engine does; known once it has been launched.
     live: Option<Arc<Live>>,
@@ -131,6 +133,7 @@ impl Observer {
             control,
             begun,
             net: run.net.clone(),
+            part: Part::of(&run.config),
             display,
             live: None,
             gauged: false,
@@ -215,6 +218,7 @@ impl Observer {
         let snapshot = self.collector.close_window(until);
         let snapshot = self.publish(snapshot);
         if self.begun.has() {
+            self.publish_load(live, snapshot.elapsed);
             self.display.show(
                 live,
                 &snapshot.window,
@@ -276,6 +280,12 @@ impl Observer {
         snapshot
     }
 
+    fn publish_load(&self, live: &Live, elapsed: Duration) {
+        if let Some(page) = &self.page {
+            page.publish_load(self.part.load(live, &self.net, elapsed));
+        }
+    }
+
     /// The last judgement and the final snapshot, which is also published.
     pub fn conclude(&mut self) -> Arc<Snapshot> {
         let until = self.epoch.instant.elapsed();
@@ -286,6 +296,7 @@ impl Observer {
         let last = self.collector.finish(until);
         let last = self.publish(last);
         if let Some(live) = &self.live {
+            self.publish_load(live, last.elapsed);
             self.display
                 .show(live, &last.window, last.elapsed, self.control.level(), true);
         }

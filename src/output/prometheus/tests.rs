@@ -122,6 +122,47 @@ fn has(page: &str, line: &str) {
 }
 
 #[test]
+fn the_load_is_shown_as_it_is_offered_and_as_it_is() {
+    let page = render(&Page {
+        load: Load {
+            scenarios: vec![
+                ScenarioLoad {
+                    name: "closed".to_owned(),
+                    offered: Offered {
+                        vus: Some(7),
+                        rate: None,
+                        stage: 2,
+                    },
+                    vus: 6,
+                },
+                ScenarioLoad {
+                    name: "open".to_owned(),
+                    offered: Offered {
+                        vus: None,
+                        rate: Some(12.5),
+                        stage: 0,
+                    },
+                    vus: 1,
+                },
+            ],
+            connections: (3, 9),
+        },
+        ..Page::default()
+    });
+    for line in [
+        r#"loadgen_scenario_offered_vus{scenario="closed"} 7"#,
+        r#"loadgen_scenario_offered_iterations_per_second{scenario="open"} 12.5"#,
+        r#"loadgen_scenario_stage{scenario="closed"} 2"#,
+        r#"loadgen_scenario_vus{scenario="closed"} 6"#,
+        "loadgen_connections_open 3",
+        "loadgen_connections_opened_total 9",
+    ] {
+        has(&page, line);
+    }
+    assert!(!page.contains(r#"offered_vus{scenario="open"}"#), "{page}");
+}
+
+#[test]
 fn series_are_there_with_zero_before_anything_happened() {
     let page = render(&Page {
         info: info(),

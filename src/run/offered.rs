@@ -1,0 +1,50 @@
+//! What the run asks of the target at a moment, next to what there is of it: the page shows both.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::engine::Live;
+use crate::net::Shared;
+use crate::output::{Load, ScenarioLoad};
+use crate::pace::{Offered, Share};
+
+/// This process's part of the test.
+pub struct Part {
+    share: Share,
+    fraction: f64,
+}
+
+impl Part {
+    /// The part that the configuration gives.
+    pub fn of(config: &Config) -> Part {
+        Part {
+            share: config.segment.clone(),
+            fraction: config.segment_fraction,
+        }
+    }
+
+    /// The load when the test has run for `elapsed`.
+    pub fn load(&self, live: &Live, net: &Shared, elapsed: Duration) -> Load {
+        let scenario =
+            |(scenario, progress): (&std::sync::Arc<crate::config::Scenario>, crate::engine::Progress)| {
+                // Before its start a scenario offers nothing.
+                let whole = elapsed
+                    .checked_sub(scenario.start)
+                    .map(|since| scenario.plan.offered_at(since));
+                let whole = whole.unwrap_or_default();
+                ScenarioLoad {
+                    name: scenario.name.clone(),
+                    offered: Offered {
+                        vus: whole.vus.map(|vus| self.share.count(u64::from(vus)) as u32),
+                        rate: whole.rate.map(|rate| rate * self.fraction),
+                        stage: whole.stage,
+                    },
+                    vus: progress.active,
+                }
+            };
+        Load {
+            scenarios: live.scenarios().map(scenario).collect(),
+            connections: net.connections(),
+        }
+    }
+}
