@@ -13,6 +13,7 @@ mod network;
 mod offered;
 mod order;
 mod profile;
+mod sampling;
 mod save;
 mod scrape;
 mod serve;
@@ -30,18 +31,20 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
 
 pub use load::{Loaded, Prepared, load};
-pub use order::{DemoOrder, Ending, Linger, Order, RunError, Subject, SummaryOrder};
+pub use order::{DemoOrder, Ending, Linger, Order, RunError, SamplingOrder, Subject, SummaryOrder};
 pub use profile::names as profile_names;
 pub use serve::{ServeError, Served, ensure as ensure_served};
 pub use suite::{Member, suite};
 
 use self::collect::{Begun, Observer};
+use self::sampling::Sampling;
 use self::target::Target;
 use crate::config::{Config, HttpDebug};
 use crate::engine::{
     self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
     UrlStaff,
 };
+use crate::metrics::machine::Machine;
 use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet};
 use crate::net;
 use crate::output::{MetricsServer, RunState};
@@ -63,11 +66,17 @@ async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded)?;
     let observer = Observer::open(&run, target.child()).await?;
-    let (page, probe) = (observer.page.clone(), target.probe(run.epoch));
+    let page = observer.page.clone();
+    let order = &run.order.sampling;
+    let opened = sampling::open(order, target.pid(), Vec::new(), run.epoch).await?;
+    if let Some(host) = opened.first() {
+        let _ = run.machine.set(host.machine());
+    }
+    let sampling = Sampling::start(opened, run.epoch, order.interval);
     let (batches, inbox) = engine::batches(run.workers);
     let _signals = signals::listen(run.control.clone());
     let handle = run.launch(batches.clone())?;
-    let watching = observer.watch(inbox, handle.live(), probe);
+    let watching = observer.watch(inbox, handle.live(), sampling);
     let ending = run.steer(handle, &batches, page.as_deref()).await;
     drop(batches);
     drop(page);
@@ -90,6 +99,8 @@ struct Run {
     begun: Begun,
     control: Control,
     workers: u16,
+    /// What the target's machine is, once it is sampled.
+    machine: OnceLock<Machine>,
     /// What the test is doing, once it is launched.
     live: OnceLock<Arc<Live>>,
 }
@@ -109,6 +120,7 @@ impl Run {
             begun: Begun::default(),
             control: Control::new(),
             workers: order.workers.unwrap_or_else(engine::cores).max(1),
+            machine: OnceLock::new(),
             live: OnceLock::new(),
             order,
             loaded,

@@ -42,7 +42,7 @@ fn health_against_the_demo_passes_and_samples_the_target() {
     let ended = running.wait().expect(0);
     assert!(ended.shown("http_reqs").parse::<u64>().unwrap() > 100);
     assert_eq!(ended.shown("checks_succeeded"), "100.00%");
-    for part in ["█ TARGET", "demo cpu", "demo memory"] {
+    for part in ["█ TARGET", "localhost cpu", "localhost memory", "\n    demo  "] {
         assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
     }
     assert!(!alive(demo), "the demo is still there");
@@ -138,7 +138,7 @@ fn a_small_target_under_a_spike_looks_overloaded() {
     ];
     let ended = run(&arguments).expect(0);
     assert!(ended.stdout.contains("status 503"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("demo cpu"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\n    demo  "), "{}", ended.stdout);
 }
 
 #[test]

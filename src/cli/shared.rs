@@ -13,11 +13,14 @@ use super::log::{LogArgs, colour};
 use crate::config::{self, RawOptions, Settings};
 use crate::output::{OutputError, OutputSpec, Progress};
 use crate::pace::parse_duration;
+use crate::remote::Watch;
 use crate::report::{ReportSpec, SummaryMode};
-use crate::run::{self, Linger, Order, Subject, SummaryOrder};
+use crate::run::{self, Linger, Order, SamplingOrder, Subject, SummaryOrder};
 
 /// `--linger` without a time.
 const LINGER: &str = "60s";
+/// The shortest `--sample-interval`.
+const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 /// Where `/metrics` is unless told otherwise.
 const METRICS: &str = "127.0.0.1:9464";
 
@@ -52,6 +55,16 @@ pub struct ResultArgs {
     /// Read options from a JSON file
     #[arg(short, long, value_name = "FILE", help_heading = "Load")]
     pub config: Option<PathBuf>,
+    /// Sample this machine's CPU, memory, pressure, disks and network, for a target that runs on it
+    #[arg(long, help_heading = "Target")]
+    pub sample_local: bool,
+    /// Sample a process with its children: its name, its process id, or the port that it listens on (repeatable; implies
+    /// --sample-local)
+    #[arg(long, value_name = "NAME|PID|PORT", help_heading = "Target")]
+    pub watch: Vec<String>,
+    /// How often the target is sampled [default: 1s]
+    #[arg(long, value_name = "DURATION", help_heading = "Target")]
+    pub sample_interval: Option<String>,
     /// Messages.
     #[command(flatten)]
     pub log: LogArgs,
@@ -119,6 +132,7 @@ impl ResultArgs {
             allow_exec: false,
             profile: None,
             demo: None,
+            sampling: self.sampling()?,
             outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
@@ -142,6 +156,28 @@ fn command() -> Vec<String> {
     let typed = std::env::args_os().skip(1);
     let typed = typed.map(|argument| argument.to_string_lossy().into_owned());
     std::iter::once("loadgen".to_owned()).chain(typed).collect()
+}
+
+impl ResultArgs {
+    /// What is sampled, and how often.
+    fn sampling(&self) -> Result<SamplingOrder, String> {
+        let watches: Result<Vec<Watch>, _> = self.watch.iter().map(|text| text.parse()).collect();
+        let interval = match &self.sample_interval {
+            None => SamplingOrder::default().interval,
+            Some(text) => parse_duration(text).map_err(|error| format!("--sample-interval: {error}"))?,
+        };
+        if interval < SHORTEST_SAMPLE {
+            return Err(format!(
+                "--sample-interval: it must be at least {} ms, or sampling itself is a load",
+                SHORTEST_SAMPLE.as_millis()
+            ));
+        }
+        Ok(SamplingOrder {
+            local: self.sample_local,
+            watches: watches.map_err(|error| error.to_string())?,
+            interval,
+        })
+    }
 }
 
 fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {

@@ -5,12 +5,15 @@ use std::time::Duration;
 use super::error::nearest;
 use super::reader::Node;
 use crate::metrics::threshold::{Expression, Filter, ThresholdSpec};
-use crate::metrics::{Kind, builtin};
+use crate::metrics::{Kind, builtin, is_target};
 
 const FIELDS: [&str; 5] = ["threshold", "abortOnFail", "delayAbortEval", "onEmpty", "over"];
 
 /// Sliding windows are made of one-second windows.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
+
+/// When there are metrics of the target.
+const TARGET: &str = "it is there when a target is sampled: with --sample-local, --watch or --demo";
 
 pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> Option<Vec<ThresholdSpec>> {
     let mut specs = Vec::new();
@@ -26,6 +29,7 @@ pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) ->
             let kind = known_metrics(&filter.metric);
             if kind.is_none() {
                 let mend = match nearest(&filter.metric, builtin::ALL.iter().map(|metric| metric.0)) {
+                    _ if is_target(&filter.metric) => TARGET.to_owned(),
                     Some(name) => format!("did you mean `{name}`?"),
                     None => "create it in the script's init code".to_owned(),
                 };

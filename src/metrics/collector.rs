@@ -178,7 +178,7 @@ impl Collector {
         }
     }
 
-    /// Adds what a probe read.
+    /// Adds what a sampler read.
     pub fn host(&mut self, sample: HostSample) {
         self.timeline.push_host(sample);
     }

@@ -1,5 +1,5 @@
 //! Metrics, tags and samples: interning, the per-worker recorder, merging, one-second windows, thresholds, and
-//! the timeline that outputs, reports and probes share.
+//! the timeline that outputs, reports and samplers share.
 //!
 //! The path of a sample: a worker's [`Recorder`] appends a compact record to its log (no locks, no strings); the
 //! log leaves as a [`Batch`] some four times a second; the [`Collector`] adds it to cumulative series, closes
@@ -21,19 +21,24 @@ mod window;
 
 pub mod host;
 pub mod machine;
+pub mod target;
 pub mod threshold;
 pub mod tunnel;
 pub mod utc;
 
 pub use collector::Collector;
 pub use exemplars::{Exemplar, Exemplars};
-pub use host::{HostSample, ProcessSample, SocketCounts};
+pub use host::{
+    CpuCounters, DiskCounters, DiskUse, GroupUse, HostCounters, HostSample, ListenDrops, NetworkUse,
+    Pressure, PressureCounters, ProcessSample, SocketCounts, Uname, Used,
+};
 pub use http::{HttpKey, HttpRecord, MethodTag, Proto, TlsTag, error_text};
 pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, TagsId, builtin};
 pub use recorder::{Batch, Recorder};
 pub use registry::{MAX_NAMES, MAX_SERIES, MetricError, OTHER_NAME, Registry};
 pub use snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
 pub use tags::{SystemTag, SystemTags, TagSet, UnknownSystemTag};
+pub use target::{TargetMetrics, is_target};
 pub use template::template;
 pub use threshold::{Aggregation, Expression, Filter, Op, ThresholdSpec};
 pub use trend::{BucketParts, PartsError, Trend, TrendParts};

@@ -1,4 +1,4 @@
-//! The run in slices of one second, and the whole of them as a time axis with what the probes saw.
+//! The run in slices of one second, and the whole of them as a time axis with what the samplers saw.
 
 mod strand;
 
@@ -99,7 +99,7 @@ fn weighted(one: (u64, f64), other: (u64, f64)) -> f64 {
     }
 }
 
-/// The run on one time axis: load from the windows, machines from the probes.
+/// The run on one time axis: load from the windows, machines from the samplers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
     /// Oldest first, without gaps. Past the cap neighbours are joined, so a run of any length fits.
@@ -159,7 +159,11 @@ impl Timeline {
     }
 
     pub(super) fn push_host(&mut self, sample: HostSample) {
-        self.hosts.push(sample);
+        // Whoever shows the counters has them from the sample itself; an hour of them would be megabytes.
+        self.hosts.push(HostSample {
+            counters: None,
+            ..sample
+        });
         if self.hosts.len() > self.cap * 4 {
             let mut turn: Vec<(std::sync::Arc<str>, bool)> = Vec::new();
             self.hosts.retain(|sample| {

@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::{Contains, Kind, MetricDef, Snapshot, SystemTag, TagSet, Value, builtin};
+use crate::metrics::{Contains, Kind, MetricDef, Snapshot, SystemTag, TagSet, Value, builtin, is_target};
 
 use super::families::{BYTES, Buckets, Families, NUMBERS, SECONDS, labels};
 
 /// Adds a family for each metric that the script defined.
 pub(super) fn families(snapshot: &Snapshot, families: &mut Families) {
     for (metric, definition) in snapshot.registry().definitions() {
-        if builtin::contains(metric) {
+        // Readings of the target have names of their own on `/metrics/remote`.
+        if builtin::contains(metric) || is_target(&definition.name) {
             continue;
         }
         let name = free_name(families, &definition);

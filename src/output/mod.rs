@@ -11,6 +11,7 @@ mod json;
 mod process;
 mod progress;
 mod prometheus;
+mod remote;
 mod server;
 mod text;
 

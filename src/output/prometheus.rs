@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metrics::{Exemplars, HostSample, Snapshot};
+use crate::metrics::{Exemplars, Snapshot};
 use crate::pace::Offered;
 
 use super::custom;
 use super::families::{Families, Format, labels};
 use super::process::ProcessUsage;
+use super::remote::HostView;
 
 mod view;
 
@@ -90,7 +91,7 @@ pub struct Page {
     pub snapshot: Option<Arc<Snapshot>>,
     pub load: Load,
     /// The newest sample of each machine.
-    pub hosts: Vec<HostSample>,
+    pub hosts: Vec<HostView>,
     pub process: ProcessUsage,
     /// Requests whose traces were exported.
     pub exemplars: Arc<Exemplars>,
@@ -234,19 +235,20 @@ fn thresholds(page: &Page, families: &mut Families) {
 }
 
 fn machines(page: &Page, families: &mut Families) {
-    for host in &page.hosts {
+    // What was true when a machine was last heard of is not shown as if it still were.
+    for host in page.hosts.iter().filter(|host| host.up).map(|host| &host.newest) {
         let machine = [("host", &*host.host)];
         families.gauge(
             "loadgen_target_cpu_utilization_ratio",
-            "Share of the target machine's cores that is busy.",
+            "Share of the CPU time that the target may use and does: of its control group's limit, else of all cores.",
             labels(machine),
-            host.cpu_busy,
+            host.cpu_utilization(),
         );
         families.gauge(
             "loadgen_target_memory_utilization_ratio",
-            "Share of the target machine's memory that is in use.",
+            "Share of the memory that the target may use and does: of its control group's limit, else of the machine's.",
             labels(machine),
-            host.mem_used_ratio(),
+            host.memory_utilization(),
         );
         for process in &host.processes {
             let pairs = [("host", &*host.host), ("process", &*process.name)];

@@ -26,6 +26,7 @@ use crate::net::port_holder;
 use super::families::Format;
 use super::process;
 use super::prometheus::{Load, Page, RunInfo, RunState, render};
+use super::remote;
 
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,18 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The target's page; `?host=NAME` chooses one of several. It is no scrape of the test.
+    fn remote(&self, query: Option<&str>) -> String {
+        let hosts = self.lock().page.hosts.clone();
+        let only = query.and_then(|query| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.find_map(|(key, value)| (key == "host").then(|| value.into_owned()))
+        });
+        remote::render(&hosts, only.as_deref())
+    }
+}
+
 impl MetricsServer {
     /// Binds `address` (port 0 takes a free one) and serves from a task of the current tokio runtime.
     ///
@@ -145,9 +158,21 @@ impl MetricsServer {
     /// Shows this sample as the newest of its machine.
     pub fn publish_host(&self, sample: HostSample) {
         let hosts = &mut self.shared.lock().page.hosts;
-        match hosts.iter_mut().find(|known| known.host == sample.host) {
-            Some(known) => *known = sample,
-            None => hosts.push(sample),
+        match hosts.iter_mut().find(|known| known.newest.host == sample.host) {
+            Some(known) => {
+                (known.newest, known.up) = (sample, true);
+                known.readings += 1;
+            }
+            None => hosts.push(sample.into()),
+        }
+    }
+
+    /// A machine told nothing when it was asked: what it told before is no longer shown.
+    pub fn lose_host(&self, host: &str) {
+        let hosts = &mut self.shared.lock().page.hosts;
+        for known in hosts.iter_mut().filter(|known| &*known.newest.host == host) {
+            known.up = false;
+            known.failures += 1;
         }
     }
 
@@ -249,8 +274,8 @@ async fn accept(
     }
 }
 
-const INDEX: &str =
-    "<!doctype html><title>loadgen</title><h1>loadgen</h1><p><a href=\"/metrics\">/metrics</a></p>\n";
+const INDEX: &str = "<!doctype html><title>loadgen</title><h1>loadgen</h1><p><a href=\"/metrics\">/metrics</a>: the test</p>\n\
+     <p><a href=\"/metrics/remote\">/metrics/remote</a>: the target's machine, as node_exporter shows it</p>\n";
 
 fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
     let head = request.method() == Method::HEAD;
@@ -274,8 +299,18 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
         // A HEAD reads no numbers, so it is not a scrape.
         "/metrics" if head => respond(StatusCode::OK, format.content_type(), ""),
         "/metrics" => respond(StatusCode::OK, format.content_type(), shared.scrape(format)),
+        "/metrics/remote" if head => respond(StatusCode::OK, Format::Text.content_type(), ""),
+        "/metrics/remote" => respond(
+            StatusCode::OK,
+            Format::Text.content_type(),
+            shared.remote(request.uri().query()),
+        ),
         "/" => respond(StatusCode::OK, "text/html; charset=utf-8", INDEX),
-        _ => respond(StatusCode::NOT_FOUND, "text/plain", "there is only /metrics\n"),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "there are only /metrics and /metrics/remote\n",
+        ),
     };
     if head {
         response.map(|_| Full::default())

@@ -42,13 +42,13 @@ fn of(root: &Path) -> Machine {
 }
 
 /// The value of a line `name : value`.
-fn field(line: &str, name: &str) -> Option<String> {
+pub(super) fn field(line: &str, name: &str) -> Option<String> {
     let (key, value) = line.split_once(':')?;
     (key.trim() == name).then(|| value.trim().to_owned())
 }
 
 /// `PRETTY_NAME` of os-release(5).
-fn os_name(text: &str) -> Option<String> {
+pub(super) fn os_name(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
     let value = value.trim().trim_matches(['"', '\'']);
     (!value.is_empty()).then(|| value.to_owned())

@@ -1,31 +1,29 @@
-//! Reads the counters of the host under test. The parsers of `/proc` text are pure functions in their own files.
+//! Reads the counters of hosts. The parsers of what Linux tells are pure functions in their own files.
 //!
-//! A [`Probe`] is read about once a second and answers with one [`HostSample`]. Where the numbers come from is the
-//! probe's own affair: [`LocalProbe`] reads the machine that loadgen runs on, for `run --demo`.
+//! A [`Sampler`] is read about once a second and answers with one [`HostSample`](crate::metrics::HostSample). Where its text
+//! comes from is a [`Source`]'s affair: this machine's files ([`LocalSource`]), or a shell at the other end of a [`Pipe`]
+//! ([`ShellSource`]), be that a child or an SSH channel.
 
-pub mod local;
 mod machine;
+mod sampler;
+mod shell;
+mod source;
+mod watch;
+
+pub mod parse;
 pub mod pipe;
 pub mod procfs;
 pub mod ssh;
 pub mod tunnel;
 
 use std::io;
-use std::path::PathBuf;
 
-pub use local::{LocalProbe, Watch};
 pub use machine::machine;
 pub use pipe::{LocalPipe, Pipe};
-
-use crate::metrics::HostSample;
-
-/// Reads a host's counters. Rates are taken since the previous reading, so a probe keeps what it read last.
-pub trait Probe {
-    /// Takes one reading. May block for as long as the host takes to answer: call it off the worker threads.
-    ///
-    /// An error means that the host told nothing this time; the next reading may succeed.
-    fn read(&mut self) -> Result<HostSample, ProbeError>;
-}
+pub use sampler::Sampler;
+pub use shell::ShellSource;
+pub use source::{LocalSource, Source};
+pub use watch::{Wanted, Watch, WatchError};
 
 /// Why a host could not be sampled.
 #[derive(Debug, thiserror::Error)]
@@ -36,28 +34,57 @@ pub enum ProbeError {
     )]
     Unsupported {
         /// The operating system, as Rust names it.
-        os: &'static str,
+        os: String,
     },
-    /// A file without which there is no sample could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
+    /// A file without which there is no sample is not there.
+    #[error("{host} has no {path} that can be read: only Linux can be sampled, with /proc mounted")]
+    Missing { host: String, path: String },
     /// A file was read but is not in the format that proc(5) describes.
-    #[error("cannot make sense of {}: it is not in the format of proc(5)", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
+    #[error("cannot make sense of {path} of {host}: it is not in the format of proc(5)")]
+    Malformed { host: String, path: String },
+    /// There is nothing that runs the sampler's script.
+    #[error(
+        "{host} gave no shell that can be used for sampling ({cause}){said}; the account needs one such as sh, dash or bash"
+    )]
+    NoShell {
+        host: String,
+        said: String,
+        cause: io::Error,
     },
-    /// A process to watch does not exist when the probe is made.
-    #[error("there is no process {pid} ({name}) to sample: it has ended, or never was")]
+    /// The way to the host is gone, or it does not answer.
+    #[error("{host} does not answer the sampler: {source}")]
+    Pipe { host: String, source: io::Error },
+    /// An answer that does not have the fields that were asked for.
+    #[error("{host} answered the sampler with {got} fields instead of {wanted}")]
+    Garbled { host: String, wanted: usize, got: usize },
+    /// Processes cannot be looked for.
+    #[error("{host} has no `cat` to list its processes with: they cannot be watched")]
+    NoTable { host: String },
+    /// A process to watch is not there.
+    #[error("there is no process {wanted} on {host} to watch{hint}")]
     NoSuchProcess {
-        /// Its process id.
-        pid: u32,
-        /// What it was to be called.
-        name: String,
+        host: String,
+        wanted: String,
+        hint: String,
     },
+    /// A process to watch is on none of several hosts.
+    #[error("there is no process {wanted} to watch on any of the hosts that are sampled")]
+    Nowhere { wanted: String },
+    /// A port to watch belongs to nobody.
+    #[error(
+        "nobody listens on port {port} of {host}: start the server first, or watch it by its name or process id"
+    )]
+    NobodyListens { host: String, port: u16 },
+    /// A port to watch belongs to somebody else.
+    #[error(
+        "port {port} of {host} belongs to a process of another user, which only root may see: watch it by its name or process id"
+    )]
+    Unseen { host: String, port: u16 },
+}
+
+impl ProbeError {
+    /// Whether asking again over the same way cannot help.
+    pub fn loses_the_way(&self) -> bool {
+        !matches!(self, ProbeError::Missing { .. } | ProbeError::Malformed { .. })
+    }
 }

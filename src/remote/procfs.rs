@@ -34,12 +34,24 @@ pub struct CpuTicks {
 }
 
 /// What `/proc/stat` says about the CPUs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuStat {
     /// All cores together.
     pub ticks: CpuTicks,
     /// Cores that are online: the `cpuN` lines. At least 1.
     pub cores: u32,
+    /// Each of them that tells its time.
+    pub each: Vec<Core>,
+}
+
+/// One core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Core {
+    /// The machine's number of it; numbers of cores that are offline are left out.
+    pub cpu: u32,
+    pub ticks: CpuTicks,
+    /// Time for guests, part of `user` (Linux 2.6.24), and of `nice` (2.6.33).
+    pub guest: [u64; 2],
 }
 
 /// Shares of the time between two readings, each 0–1 of all cores.
@@ -47,6 +59,10 @@ pub struct CpuStat {
 pub struct CpuShares {
     /// Neither idle nor stolen.
     pub busy: f64,
+    /// In user mode, low priority and guests included; part of `busy`.
+    pub user: f64,
+    /// In the kernel, interrupts included; part of `busy`.
+    pub system: f64,
     /// Waiting for block I/O; counts as idle.
     pub iowait: f64,
     /// Taken by the hypervisor; neither busy nor idle.
@@ -63,17 +79,18 @@ impl CpuTicks {
         let idle = delta(self.idle, earlier.idle);
         let iowait = delta(self.iowait, earlier.iowait);
         let steal = delta(self.steal, earlier.steal);
-        let working = delta(self.user, earlier.user)
-            + delta(self.nice, earlier.nice)
-            + delta(self.system, earlier.system)
+        let user = delta(self.user, earlier.user) + delta(self.nice, earlier.nice);
+        let system = delta(self.system, earlier.system)
             + delta(self.irq, earlier.irq)
             + delta(self.softirq, earlier.softirq);
-        let total = working + idle + iowait + steal;
+        let total = user + system + idle + iowait + steal;
         if total <= 0.0 {
             return CpuShares::default();
         }
         CpuShares {
             busy: (1.0 - (idle + iowait + steal) / total).clamp(0.0, 1.0),
+            user: (user / total).clamp(0.0, 1.0),
+            system: (system / total).clamp(0.0, 1.0),
             iowait: (iowait / total).clamp(0.0, 1.0),
             steal: (steal / total).clamp(0.0, 1.0),
         }
@@ -84,12 +101,14 @@ impl CpuTicks {
 pub fn cpu_stat(text: &str) -> Option<CpuStat> {
     let mut ticks = None;
     let mut cores = 0_u32;
+    let mut each = Vec::new();
     for line in text.lines() {
         let Some(rest) = line.strip_prefix("cpu") else {
             continue;
         };
         if rest.starts_with(|c: char| c.is_ascii_digit()) {
             cores = cores.saturating_add(1);
+            each.extend(core(rest));
         } else if rest.starts_with([' ', '\t']) && ticks.is_none() {
             ticks = cpu_ticks(rest);
         }
@@ -97,6 +116,29 @@ pub fn cpu_stat(text: &str) -> Option<CpuStat> {
     Some(CpuStat {
         ticks: ticks?,
         cores: cores.max(1),
+        each,
+    })
+}
+
+/// The rest of a line `cpu12 1 2 3 4 …`.
+fn core(rest: &str) -> Option<Core> {
+    let (number, fields) = rest.split_once([' ', '\t'])?;
+    let mut guest = fields
+        .split_ascii_whitespace()
+        .skip(8)
+        .map(|field| field.parse().ok());
+    Some(Core {
+        cpu: number.parse().ok()?,
+        ticks: cpu_ticks(fields)?,
+        guest: [(); 2].map(|()| guest.next().flatten().unwrap_or(0)),
+    })
+}
+
+/// The number of a line `name number` of `/proc/stat`, such as `btime`.
+pub fn stat_field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(' ')?;
+        (key == name).then(|| value.trim().parse().ok()).flatten()
     })
 }
 
@@ -138,6 +180,8 @@ pub struct ProcessStat {
     /// Field 22, in ticks since boot. A process id together with its start names a process for good; the id alone may
     /// have been given to another one.
     pub start: u64,
+    /// Field 24: resident memory in pages. The kernel counts it in batches per thread, so it may be off by some pages.
+    pub resident_pages: u64,
 }
 
 impl ProcessStat {
@@ -164,6 +208,8 @@ pub fn process_stat(text: &str) -> Option<ProcessStat> {
     let system: u64 = field(0)?.parse().ok()?;
     let threads = field(4)?.parse().ok()?;
     let start = field(1)?.parse().ok()?;
+    // Kernels before 2.2 aside it is always there; it is a signed number that was negative in some.
+    let resident_pages = field(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     Some(ProcessStat {
         pid: pid.trim().parse().ok()?,
         comm: comm.to_owned(),
@@ -172,6 +218,7 @@ pub fn process_stat(text: &str) -> Option<ProcessStat> {
         cpu_ticks: user.saturating_add(system),
         threads,
         start,
+        resident_pages,
     })
 }
 
@@ -205,6 +252,25 @@ pub fn memory(text: &str) -> Option<Memory> {
         total,
         available: available.min(total),
     })
+}
+
+/// Swap space in bytes, total and free; `None` where the machine has none or does not tell.
+pub fn swap(text: &str) -> Option<(u64, u64)> {
+    let total = kilobytes(text, "SwapTotal").filter(|total| *total > 0)?;
+    Some((total, kilobytes(text, "SwapFree")?.min(total)))
+}
+
+/// Every field of `/proc/meminfo` that is a size, in bytes, by its name.
+pub fn memory_fields(text: &str) -> Vec<(String, u64)> {
+    let field = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        let mut parts = value.split_ascii_whitespace();
+        let number: u64 = parts.next()?.parse().ok()?;
+        // `HugePages_Total` and its like are plain counts, without a unit.
+        (parts.next() == Some("kB")).then_some(())?;
+        Some((name.trim().to_owned(), number.checked_mul(1024)?))
+    };
+    text.lines().filter_map(field).collect()
 }
 
 /// The value of a line `Name:   123 kB`, in bytes.

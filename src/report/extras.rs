@@ -2,15 +2,15 @@
 //! the generator about itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::config::TrendStat;
-use crate::metrics::{HostSample, Snapshot, Timeline, Value, builtin};
+use crate::metrics::{Snapshot, Timeline, Value, builtin};
 
-use super::format::{Palette, humanize_bytes, humanize_duration, number, percent, width};
+use super::format::{Palette, humanize_duration, number, percent, width};
 use super::lines::{Line, Widths};
 use super::metrics::{Entry, ratio};
 use super::summary::{SummaryMode, SummaryOptions, title};
+use super::target;
 
 /// So many names and reasons a compact summary lists.
 const COMPACT_ROWS: usize = 20;
@@ -21,7 +21,7 @@ pub(super) fn sections(snapshot: &Snapshot, timeline: &Timeline, options: &Summa
     let body = [
         ("ERRORS", errors(snapshot, options)),
         ("BY NAME", by_name(snapshot, options)),
-        ("TARGET", target(timeline)),
+        ("TARGET", target::section(timeline, snapshot.elapsed, palette)),
         ("GENERATOR", generator(snapshot, options)),
     ];
     body.into_iter()
@@ -143,105 +143,6 @@ fn by_name(snapshot: &Snapshot, options: &SummaryOptions) -> Option<String> {
     }
     text += &more(names.len(), options);
     Some(text)
-}
-
-/// Mean and greatest of a probe's readings.
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    sum: f64,
-    count: u32,
-    max: f64,
-}
-
-impl Seen {
-    fn see(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-        self.max = self.max.max(value);
-    }
-
-    fn mean(self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.sum / f64::from(self.count)
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Machine {
-    cores: u32,
-    cpu: Seen,
-    memory: Seen,
-    /// CPU in cores and memory in bytes, by name.
-    processes: Vec<(Arc<str>, Seen, Seen)>,
-}
-
-/// The machines that were sampled and their processes.
-fn target(timeline: &Timeline) -> Option<String> {
-    let mut machines: Vec<(Arc<str>, Machine)> = Vec::new();
-    for sample in &timeline.hosts {
-        if let Some((_, machine)) = machines.iter_mut().find(|(host, _)| *host == sample.host) {
-            machine.see(sample);
-        } else {
-            let mut machine = Machine::default();
-            machine.see(sample);
-            machines.push((sample.host.clone(), machine));
-        }
-    }
-    let lines: Vec<Line> = machines
-        .iter()
-        .flat_map(|(host, machine)| machine.lines(host))
-        .collect();
-    let widths = Widths::of(&lines);
-    let text: String = lines
-        .iter()
-        .map(|line| format!("    {}\n", widths.render(line, Palette(false))))
-        .collect();
-    (!text.is_empty()).then_some(text)
-}
-
-impl Machine {
-    fn see(&mut self, sample: &HostSample) {
-        self.cores = sample.cores;
-        self.memory.see(sample.mem_used_ratio());
-        self.cpu.see(sample.cpu_busy);
-        for process in &sample.processes {
-            let at = self
-                .processes
-                .iter()
-                .position(|(name, ..)| *name == process.name)
-                .unwrap_or_else(|| {
-                    self.processes
-                        .push((process.name.clone(), Seen::default(), Seen::default()));
-                    self.processes.len() - 1
-                });
-            let (_, cpu, memory) = &mut self.processes[at];
-            memory.see(process.rss as f64);
-            cpu.see(process.cpu_cores);
-        }
-    }
-
-    fn lines(&self, host: &str) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let mut add = |what: String, seen: Seen, unit: &dyn Fn(f64) -> String| {
-            if seen.count > 0 {
-                lines.push(Line::plain(
-                    &what,
-                    format!("avg={}", unit(seen.mean())),
-                    vec![format!("max={}", unit(seen.max))],
-                ));
-            }
-        };
-        for (name, cpu, memory) in &self.processes {
-            add(format!("{name} cpu"), *cpu, &|cores| format!("{cores:.2} cores"));
-            add(format!("{name} memory"), *memory, &humanize_bytes);
-        }
-        add(format!("{host} cpu (of {})", self.cores), self.cpu, &percent);
-        add(format!("{host} memory"), self.memory, &percent);
-        lines
-    }
 }
 
 /// How late the generator itself was, what it left out and what it lost.

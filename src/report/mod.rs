@@ -27,6 +27,7 @@ mod metrics;
 pub mod saved;
 pub mod suite;
 mod summary;
+mod target;
 mod values;
 mod verification;
 
@@ -36,4 +37,5 @@ pub use files::{ReportError, ReportFile, ReportKind, ReportSpec};
 pub use format::{humanize_bytes, humanize_duration};
 pub use hints::{Hint, HintFacts, hints, hints_section};
 pub use summary::{SummaryMode, SummaryOptions, UnknownSummaryMode, summary};
+pub use target::{Shortage, shortages};
 pub use verification::Verification;

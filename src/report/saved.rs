@@ -284,7 +284,7 @@ pub struct SavedStrand {
     pub p99: Vec<f64>,
 }
 
-/// What a probe saw of a machine.
+/// What a sampler saw of a machine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SavedHost {
     pub host: String,
@@ -301,7 +301,7 @@ pub struct SavedHost {
     pub processes: Vec<SavedProcess>,
 }
 
-/// What a probe saw of a process.
+/// What a sampler saw of a process.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SavedProcess {
     pub name: String,

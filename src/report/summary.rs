@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::{TimeUnit, TrendStat};
-use crate::metrics::{MetricId, Snapshot, TagSet, Timeline, builtin};
+use crate::metrics::{MetricId, Snapshot, TagSet, Timeline, builtin, is_target};
 
 use super::checks::{Check, checks};
 use super::extras;
@@ -103,10 +103,11 @@ pub fn summary(snapshot: &Snapshot, timeline: &Timeline, options: &SummaryOption
     sections.join("\n\n")
 }
 
-/// Phases of requests are for the full summary, unless a threshold judges them.
+/// Phases of requests, and what has a section of its own, are for the full summary, unless a threshold judges them.
 fn in_compact(entry: &Entry) -> bool {
     let phases = &builtin::HTTP_TRENDS[1..];
-    !phases.contains(&entry.id) || !entry.thresholds.is_empty()
+    let elsewhere = phases.contains(&entry.id) || is_target(&entry.definition.name);
+    !elsewhere || !entry.thresholds.is_empty()
 }
 
 /// The title of a section, as the dialect writes it: with a space at the end.

@@ -12,12 +12,14 @@ use super::Run;
 use super::display::Display;
 use super::offered::Part;
 use super::order::RunError;
+use super::sampling::{Reading, Sampling};
 use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
-use crate::metrics::{Batch, Collector, Epoch, Sample, Snapshot, TagsId, builtin};
+use crate::metrics::{
+    Batch, Collector, Epoch, HostSample, Registry, Sample, Snapshot, TagsId, TargetMetrics, builtin,
+};
 use crate::net::Shared;
 use crate::output::{FileOutput, MetricsServer, RunInfo};
-use crate::remote::{LocalProbe, Probe};
 
 /// Batches come every 250 ms; a window is closed this long after its end, when they all have come.
 const GRACE: Duration = Duration::from_millis(300);
@@ -41,6 +43,11 @@ pub struct Observer {
     /// What the engine does; known once it has been launched.
     live: Option<Arc<Live>>,
     gauged: bool,
+    registry: Arc<Registry>,
+    /// The metrics of the target, if one is sampled.
+    target: Option<TargetMetrics>,
+    /// Whether our own target has been seen, and has not ended since.
+    demo: Option<bool>,
 }
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
@@ -137,6 +144,13 @@ impl Observer {
             display,
             live: None,
             gauged: false,
+            target: if run.order.samples() {
+                TargetMetrics::define(registry).ok()
+            } else {
+                None
+            },
+            demo: demo.map(|_| false),
+            registry: registry.clone(),
         };
         // Every series exists at zero from the start.
         let zero = observer.collector.snapshot(Duration::ZERO);
@@ -145,20 +159,15 @@ impl Observer {
     }
 
     /// Takes samples in until every sender of `inbox` is gone.
-    pub fn watch(
-        self,
-        inbox: Receiver<Batch>,
-        live: Arc<Live>,
-        probe: Option<LocalProbe>,
-    ) -> JoinHandle<Observer> {
-        tokio::spawn(self.collect(inbox, live, probe))
+    pub fn watch(self, inbox: Receiver<Batch>, live: Arc<Live>, sampling: Sampling) -> JoinHandle<Observer> {
+        tokio::spawn(self.collect(inbox, live, sampling))
     }
 
     async fn collect(
         mut self,
         mut inbox: Receiver<Batch>,
         live: Arc<Live>,
-        mut probe: Option<LocalProbe>,
+        mut sampling: Sampling,
     ) -> Observer {
         let zero = Instant::from_std(self.epoch.instant);
         self.live = Some(live.clone());
@@ -167,10 +176,11 @@ impl Observer {
             tokio::select! {
                 biased;
                 () = sleep_until(zero + Duration::from_secs(second) + GRACE) => {
-                    self.look(second, &live, &mut probe);
+                    self.look(second, &live);
                     // A conductor that was held up does not go through every second it missed.
                     second = (second + 1).max(zero.elapsed().as_secs().saturating_sub(1));
                 }
+                reading = sampling.next() => self.reading(reading),
                 batch = inbox.recv() => match batch {
                     Some(batch) => {
                         self.absorb(batch);
@@ -180,7 +190,9 @@ impl Observer {
                         }
                     }
                     None => {
-                        self.sample(&mut probe);
+                        for reading in sampling.last().await {
+                            self.reading(reading);
+                        }
                         return self;
                     }
                 }
@@ -200,11 +212,10 @@ impl Observer {
         self.collector.absorb(&batch);
     }
 
-    /// What is done once a second: gauges, the target, the window, thresholds, the page.
-    fn look(&mut self, second: u64, live: &Live, probe: &mut Option<LocalProbe>) {
+    /// What is done once a second: gauges, the window, thresholds, the page.
+    fn look(&mut self, second: u64, live: &Live) {
         let until = Duration::from_secs(second);
         self.gauges(until, live);
-        self.sample(probe);
         for file in &self.files {
             self.collector.output_losses(file.name(), file.lost());
         }
@@ -250,26 +261,41 @@ impl Observer {
         });
     }
 
-    fn sample(&mut self, probe: &mut Option<LocalProbe>) {
-        let Some(reader) = probe else { return };
-        match reader.read() {
-            Ok(sample) => {
-                if sample.processes.is_empty() {
-                    tracing::error!("the demo target has ended: its requests fail from here on");
-                    *probe = None;
-                    return;
-                }
+    /// Takes in what a host told, or that it told nothing.
+    fn reading(&mut self, reading: Reading) {
+        match reading {
+            Reading::Sample(sample) => self.sample(*sample),
+            Reading::Lost(host) => {
                 if let Some(page) = &self.page {
-                    page.publish_host(sample.clone());
+                    page.lose_host(&host);
                 }
-                self.display.target(&sample);
-                self.collector.host(sample);
-            }
-            Err(error) => {
-                tracing::warn!("the target's CPU and memory are no longer sampled: {error}");
-                *probe = None;
+                self.display.lose_target(&host);
             }
         }
+    }
+
+    fn sample(&mut self, sample: HostSample) {
+        if let Some(seen) = &mut self.demo {
+            let alive = sample.processes.iter().any(|process| &*process.name == "demo");
+            if *seen && !alive {
+                tracing::error!("the demo target has ended: its requests fail from here on");
+            }
+            *seen = alive;
+        }
+        // What the target did before the test is on the time axis, but is no result of the test.
+        if let Some(metrics) = self.target.as_mut().filter(|_| self.begun.has()) {
+            let samples = metrics.samples(&self.registry, &sample);
+            self.absorb(Batch {
+                worker: OWN,
+                http: Vec::new(),
+                samples,
+            });
+        }
+        if let Some(page) = &self.page {
+            page.publish_host(sample.clone());
+        }
+        self.display.target(&sample);
+        self.collector.host(sample);
     }
 
     fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {

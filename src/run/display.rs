@@ -1,5 +1,6 @@
 //! What the terminal shows of a run: the engine's counters and the last window, as one view.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Run;
@@ -13,7 +14,8 @@ use crate::output::{Header, MetricsServer, Progress, ProgressView, ScenarioCount
 pub struct Display {
     progress: Progress,
     config: Config,
-    target: Option<TargetUse>,
+    /// What each host uses.
+    targets: Vec<(Arc<str>, TargetUse)>,
 }
 
 impl Display {
@@ -37,16 +39,33 @@ impl Display {
         Display {
             progress,
             config,
-            target: None,
+            targets: Vec::new(),
         }
     }
 
     /// Keeps what the target uses, for the next view.
     pub fn target(&mut self, sample: &HostSample) {
-        self.target = Some(TargetUse {
-            cpu_cores: sample.processes_cpu_cores(),
-            rss: sample.processes_rss(),
-        });
+        let newest = TargetUse {
+            cpu: sample.cpu_utilization(),
+            memory: sample.memory_utilization(),
+            watched: (!sample.processes.is_empty())
+                .then(|| (sample.processes_cpu_cores(), sample.processes_rss())),
+        };
+        match self.targets.iter_mut().find(|(host, _)| *host == sample.host) {
+            Some((_, known)) => *known = newest,
+            None => self.targets.push((sample.host.clone(), newest)),
+        }
+    }
+
+    /// Forgets a host that no longer tells.
+    pub fn lose_target(&mut self, host: &str) {
+        self.targets.retain(|(known, _)| &**known != host);
+    }
+
+    /// The busiest of the hosts.
+    fn busiest(&self) -> Option<TargetUse> {
+        let all = self.targets.iter().map(|(_, target)| *target);
+        all.max_by(|one, other| one.cpu.total_cmp(&other.cpu))
     }
 
     /// Shows the run as it is; `last` leaves that standing.
@@ -59,7 +78,7 @@ impl Display {
             rps: window.rate(),
             p95_ms: (window.requests > 0).then_some(window.p95),
             errors: (window.requests > 0).then(|| window.failure_ratio()),
-            target: self.target,
+            target: self.busiest(),
             ..ProgressView::default()
         };
         for (scenario, progress) in live.scenarios() {

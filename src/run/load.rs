@@ -11,7 +11,7 @@ use super::order::{Order, RunError, Subject};
 use super::profile;
 use crate::config::{Config, RawOptions, Tier, check};
 use crate::engine::UrlPlan;
-use crate::metrics::{Epoch, Recorder, Registry, SystemTags};
+use crate::metrics::{Epoch, Recorder, Registry, SystemTags, TargetMetrics};
 use crate::net::{NetOptions, Shared};
 use crate::script::{Exports, HttpDefaults, Program, ScriptError, ScriptUser, Seat, Workshop};
 
@@ -65,6 +65,10 @@ impl Loaded {
 /// The script does not load, or options are wrong: all of them are told at once.
 pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     let provisional = Registry::new(SystemTags::default());
+    if order.samples() {
+        // The first to define anything, so nothing can clash.
+        let _ = TargetMetrics::define(&provisional);
+    }
     let mut profile = RawOptions::new();
     let subject = match &order.subject {
         Subject::Script(entry) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
 use crate::output::{BindError, OutputError, OutputSpec, Progress};
+use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
 use crate::script::{Entry, ScriptError};
 
@@ -50,6 +51,27 @@ pub struct SummaryOrder {
     pub color: bool,
 }
 
+/// Which hosts are sampled besides a target of ours, and what is watched there.
+#[derive(Clone, Debug)]
+pub struct SamplingOrder {
+    /// `--sample-local`: this machine.
+    pub local: bool,
+    /// `--watch`.
+    pub watches: Vec<Watch>,
+    /// `--sample-interval`.
+    pub interval: Duration,
+}
+
+impl Default for SamplingOrder {
+    fn default() -> SamplingOrder {
+        SamplingOrder {
+            local: false,
+            watches: Vec::new(),
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
 /// Everything that the command line says.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -73,6 +95,8 @@ pub struct Order {
     pub profile: Option<String>,
     /// `--demo`.
     pub demo: Option<DemoOrder>,
+    /// `--sample-local` and `--watch`.
+    pub sampling: SamplingOrder,
     /// `--out`.
     pub outputs: Vec<OutputSpec>,
     /// `--metrics-addr`; `None` is off.
@@ -93,6 +117,21 @@ pub struct Order {
     pub reports: Vec<ReportSpec>,
     /// The command line as it was typed, for `--save`.
     pub command: Vec<String>,
+}
+
+impl SamplingOrder {
+    /// Whether this machine is sampled: what is watched is on a host elsewhere if there is one, unless `local` says that it
+    /// is here.
+    pub fn is_local(&self, elsewhere: bool) -> bool {
+        self.local || (!elsewhere && !self.watches.is_empty())
+    }
+}
+
+impl Order {
+    /// Whether a target is sampled.
+    pub fn samples(&self) -> bool {
+        self.demo.is_some() || self.sampling.is_local(false)
+    }
 }
 
 /// How a run ended.
@@ -212,6 +251,12 @@ pub enum RunError {
     /// The embedded target.
     #[error("the demo target did not start: {0}")]
     Demo(#[from] crate::demo::DemoError),
+    /// What was to be sampled cannot be.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The thread that was to open a host is gone.
+    #[error("cannot begin to sample the target: {0}")]
+    Sampling(#[source] std::io::Error),
     /// This program's own file, for the target's process.
     #[error("cannot find this program's own file to start the demo target: {0}")]
     OwnFile(#[source] std::io::Error),

@@ -83,6 +83,8 @@ fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending
             verification: told.verification,
             target: SavedTarget {
                 kind: if order.demo.is_some() { "demo" } else { "external" }.to_owned(),
+                // The demo target runs on the generator's.
+                machine: run.machine.get().filter(|_| order.demo.is_none()).map(Into::into),
                 ..SavedTarget::default()
             },
             environment: &machine(),

@@ -1,11 +1,7 @@
 //! The embedded target of `--demo`: a child process, its address in the script's variables, its counters read.
 
-use std::sync::Arc;
-
 use super::order::{Order, RunError};
 use crate::demo::DemoChild;
-use crate::metrics::Epoch;
-use crate::remote::{LocalProbe, Watch};
 
 /// The target that this run has started itself, if it has.
 pub struct Target(Option<DemoChild>);
@@ -26,21 +22,9 @@ pub fn start(order: &mut Order) -> Result<Target, RunError> {
 }
 
 impl Target {
-    /// What reads the target's CPU and memory; none if there is no target of ours, or the system has no `/proc`.
-    pub fn probe(&self, epoch: Epoch) -> Option<LocalProbe> {
-        let child = self.0.as_ref()?;
-        let watch = Watch {
-            name: Arc::from("demo"),
-            pid: child.pid(),
-            with_children: false,
-        };
-        match LocalProbe::new(epoch.instant, vec![watch]) {
-            Ok(probe) => Some(probe),
-            Err(error) => {
-                tracing::warn!("the target's CPU and memory are not sampled: {error}");
-                None
-            }
-        }
+    /// The process id of our own target, if there is one.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.as_ref().map(DemoChild::pid)
     }
 
     /// The child process, if there is one.

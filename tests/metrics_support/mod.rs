@@ -160,20 +160,17 @@ pub fn host(at_s: u64, cpu_busy: f64, cpu_cores: f64, rss: u64) -> HostSample {
         at: at_s * 1_000_000_000,
         host: "localhost".into(),
         cpu_busy,
-        cpu_steal: 0.0,
-        cpu_iowait: 0.0,
         cores: 2,
         mem_total: 4_000_000_000,
         mem_available: 3_000_000_000,
-        load: None,
-        sockets: None,
         processes: vec![ProcessSample {
             name: "demo".into(),
             pid: 7,
             cpu_cores,
             rss,
             threads: 2,
-            fds: None,
+            ..ProcessSample::default()
         }],
+        ..HostSample::default()
     }
 }

@@ -54,7 +54,7 @@ pub fn status(view: &ProgressView) -> String {
     )
 }
 
-/// `  8158 req/s  p95 3.86 ms  errors 0.00%  dropped 3  target 1.18 cores 17 MB`
+/// `  8158 req/s  p95 3.86 ms  errors 0.00%  dropped 3  target cpu 83% mem 41% (1.18 cores 17 MB)`
 pub fn figures(view: &ProgressView) -> String {
     let decimals = usize::from(view.rps < 99.95);
     let mut text = format!("  {:.decimals$} req/s", view.rps);
@@ -70,12 +70,11 @@ pub fn figures(view: &ProgressView) -> String {
         let _ = write!(text, "  dropped {}", view.dropped);
     }
     if let Some(target) = view.target {
-        let _ = write!(
-            text,
-            "  target {:.2} cores {}",
-            target.cpu_cores,
-            bytes(target.rss)
-        );
+        let (cpu, memory) = (target.cpu * 100.0, target.memory * 100.0);
+        let _ = write!(text, "  target cpu {cpu:.0}% mem {memory:.0}%");
+        if let Some((cores, rss)) = target.watched {
+            let _ = write!(text, " ({cores:.2} cores {})", bytes(rss));
+        }
     }
     text
 }

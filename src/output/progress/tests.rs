@@ -266,12 +266,13 @@ fn figures_say_what_is_known() {
     view.errors = Some(0.012_34);
     view.dropped = 3;
     view.target = Some(TargetUse {
-        cpu_cores: 0.871,
-        rss: 23_600_000,
+        cpu: 0.829,
+        memory: 0.412,
+        watched: Some((0.871, 23_600_000)),
     });
     assert_eq!(
         render::figures(&view),
-        "  812 req/s  p95 2.93 ms  errors 1.23%  dropped 3  target 0.87 cores 24 MB"
+        "  812 req/s  p95 2.93 ms  errors 1.23%  dropped 3  target cpu 83% mem 41% (0.87 cores 24 MB)"
     );
     for (p95, errors, rss, expected) in [
         (0.611_51, 1e-6, 640_000, "p95 612 µs  errors <0.01%"),
@@ -279,14 +280,18 @@ fn figures_say_what_is_known() {
         (0.999_7, 0.0, 0, "p95 1.00 ms  errors 0.00%"),
     ] {
         (view.p95_ms, view.errors, view.dropped) = (Some(p95), Some(errors), 0);
-        view.target = Some(TargetUse { cpu_cores: 0.0, rss });
+        view.target = Some(TargetUse {
+            cpu: 0.0,
+            memory: 0.0,
+            watched: Some((0.0, rss)),
+        });
         assert!(
             render::figures(&view).contains(expected),
             "{}",
             render::figures(&view)
         );
     }
-    assert!(render::figures(&view).ends_with("target 0.00 cores 0 kB"));
+    assert!(render::figures(&view).ends_with("target cpu 0% mem 0% (0.00 cores 0 kB)"));
 }
 
 #[test]

@@ -74,10 +74,12 @@ pub struct ProgressView {
 /// What the target uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetUse {
-    /// 1.0 is one core.
-    pub cpu_cores: f64,
-    /// Resident memory, in bytes.
-    pub rss: u64,
+    /// Share of the CPU time that there is, 0–1.
+    pub cpu: f64,
+    /// Share of the memory that there is, 0–1.
+    pub memory: f64,
+    /// What is watched there: CPU, 1.0 being one core, and resident memory in bytes.
+    pub watched: Option<(f64, u64)>,
 }
 
 /// Where a scenario is.

@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use super::*;
 use crate::metrics::{
-    Collector, Contains, Epoch, HttpKey, HttpRecord, Kind, MethodTag, ProcessSample, Proto, Recorder,
-    Registry, SystemTags, TagSet, TagsId, ThresholdSpec, TlsTag, builtin,
+    Collector, Contains, Epoch, HostSample, HttpKey, HttpRecord, Kind, MethodTag, ProcessSample, Proto,
+    Recorder, Registry, SystemTags, TagSet, TagsId, ThresholdSpec, TlsTag, builtin,
 };
 
 /// The page in the text format.
@@ -89,27 +89,24 @@ fn full() -> Page {
         at: 1,
         host: "localhost".into(),
         cpu_busy: 0.5,
-        cpu_steal: 0.0,
-        cpu_iowait: 0.0,
         cores: 2,
         mem_total: 1000,
         mem_available: 250,
-        load: None,
-        sockets: None,
         processes: vec![ProcessSample {
             name: "demo".into(),
             pid: 7,
             cpu_cores: 1.5,
             rss: 4096,
             threads: 2,
-            fds: None,
+            ..ProcessSample::default()
         }],
+        ..HostSample::default()
     };
     Page {
         info: info(),
         state: RunState::Running,
         snapshot: Some(collector.finish(Duration::from_secs(1))),
-        hosts: vec![host],
+        hosts: vec![host.into()],
         ..Page::default()
     }
 }

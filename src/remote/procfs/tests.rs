@@ -166,6 +166,7 @@ fn process_names_may_hold_anything() {
             cpu_ticks: 1000,
             threads: 9,
             start: 8_812_345,
+            resident_pages: 987,
         };
         assert_eq!(stat, Some(expected), "{comm:?}");
     }

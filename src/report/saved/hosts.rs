@@ -1,9 +1,9 @@
-//! What probes saw, by machine, as lists of numbers of bounded length.
+//! What samplers saw, by machine, as lists of numbers of bounded length.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::metrics::{HostSample, ProcessSample};
+use crate::metrics::{HostSample, ProcessSample, Used};
 
 use super::number::{rounded, seconds};
 use super::{SavedHost, SavedProcess};
@@ -61,9 +61,41 @@ fn host(name: &str, samples: &[&HostSample]) -> SavedHost {
     saved
 }
 
-fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 7] {
+fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 29] {
     let sockets = sample.sockets;
+    let (disk, network, pressure) = (sample.disk.as_ref(), sample.network, sample.pressure);
     [
+        ("cpu_utilization", Some(sample.cpu_utilization())),
+        ("memory_utilization", Some(sample.memory_utilization())),
+        ("cpu_user", Some(sample.cpu_user)),
+        ("cpu_system", Some(sample.cpu_system)),
+        ("cpu_busiest_core", sample.busiest_core()),
+        (
+            "cpu_throttled",
+            sample.group.as_ref().and_then(|group| group.throttled),
+        ),
+        ("swap_used", sample.swap.map(Used::ratio)),
+        ("pressure_cpu", pressure.map(|pressure| pressure.cpu)),
+        ("pressure_memory", pressure.map(|pressure| pressure.memory)),
+        ("pressure_io", pressure.map(|pressure| pressure.io)),
+        ("disk_busy", disk.map(|disk| disk.busy)),
+        ("disk_read", disk.map(|disk| disk.read)),
+        ("disk_written", disk.map(|disk| disk.written)),
+        ("network_received", network.map(|network| network.received)),
+        ("network_sent", network.map(|network| network.sent)),
+        ("network_lost", network.map(|network| network.lost)),
+        (
+            "listen_overflows",
+            sample.listen.map(|listen| listen.overflows as f64),
+        ),
+        ("listen_drops", sample.listen.map(|listen| listen.drops as f64)),
+        ("oom_kills", sample.oom_kills.map(|kills| kills as f64)),
+        ("open_files", sample.files.map(|files| files.used as f64)),
+        (
+            "conntrack",
+            sample.conntrack.map(|conntrack| conntrack.used as f64),
+        ),
+        ("sampling_cpu_seconds", sample.cost),
         ("cpu_busy", Some(sample.cpu_busy)),
         ("cpu_steal", Some(sample.cpu_steal)),
         ("cpu_iowait", Some(sample.cpu_iowait)),
@@ -88,6 +120,8 @@ fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess
         for (column, value) in [
             ("cpu_cores", sum(&|p| p.cpu_cores)),
             ("memory", sum(&|p| p.rss as f64)),
+            ("processes", sum(&|p| f64::from(p.members))),
+            ("restarts", sum(&|p| f64::from(p.restarts))),
             ("threads", sum(&|p| f64::from(p.threads))),
             ("open_files", open),
         ] {
@@ -129,24 +163,20 @@ mod tests {
             at: second * 1_000_000_000,
             host: "a".into(),
             cpu_busy: busy,
-            cpu_steal: 0.0,
-            cpu_iowait: 0.0,
             cores: 2,
             mem_total: 100,
             mem_available: 25,
-            load: None,
-            sockets: None,
             processes: process
                 .map(|cpu_cores| ProcessSample {
                     name: "p".into(),
                     pid: 1,
                     cpu_cores,
                     rss: 7,
-                    threads: 1,
-                    fds: None,
+                    ..ProcessSample::default()
                 })
                 .into_iter()
                 .collect(),
+            ..HostSample::default()
         }
     }
 
