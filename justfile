@@ -34,6 +34,10 @@ bench-peers:
 bench-memory:
     benches/memory.sh
 
+# CPU that sampling takes on the host that is sampled
+bench-sampler:
+    cargo bench --bench sampler
+
 # BASELINE.md from full runs of health, store-crud and spike against the demo target: some six minutes
 baseline: build
     mkdir -p target/baseline
