@@ -24,7 +24,7 @@ deny:
 
 # Micro-benchmarks: CPU and allocations per request
 bench *ARGS:
-    cargo bench {{ ARGS }}
+    cargo bench --bench net_get {{ ARGS }}
 
 # Client CPU per request and peak memory, next to oha and wrk (ROUNDS, DURATION, CONNECTIONS)
 bench-peers:
@@ -37,6 +37,10 @@ bench-memory:
 # CPU that sampling takes on the host that is sampled
 bench-sampler:
     cargo bench --bench sampler
+
+# `loadgen tunnel` next to `ssh -L`, with a real sshd and nginx (ROUNDS, SECONDS)
+bench-tunnel: build
+    LOADGEN="$PWD/target/release/loadgen" cargo bench --bench tunnel
 
 # BASELINE.md from full runs of health, store-crud and spike against the demo target: some six minutes
 baseline: build

@@ -98,7 +98,14 @@ fn a_password_is_asked_for_on_a_terminal() {
         ..Setup::default()
     });
     let home = Home::without_key(&sshd);
-    let command = home.command(&["tunnel", &sshd.to("tester"), "--forward", "auto"]);
+    let command = home.command(&[
+        "tunnel",
+        &sshd.to("tester"),
+        "--forward",
+        "auto",
+        "--ssh-lanes",
+        "4",
+    ]);
     let program = command.get_program().to_str().unwrap();
     let arguments: Vec<&str> = command
         .get_args()
@@ -256,7 +263,15 @@ fn a_host_in_between() {
         ),
     );
     let server = Server::start();
-    let open = home.tunnel("inner", &["--forward", &format!("auto:{}", server.address)]);
+    let open = home.tunnel(
+        "inner",
+        &[
+            "--forward",
+            &format!("auto:{}", server.address),
+            "--ssh-lanes",
+            "4",
+        ],
+    );
     for _ in 0..20 {
         assert_eq!(fetch(&open.address(), "/big/100000").unwrap().len(), 100_000);
     }

@@ -277,7 +277,7 @@ fn a_lane_that_is_lost_comes_back() {
 fn while_the_server_is_away_clients_wait_instead_of_being_cut() {
     let sshd = Sshd::start();
     let home = Home::of(&sshd);
-    let tunnel = open(&home, &sshd, service(echo), &[]);
+    let tunnel = open(&home, &sshd, service(echo), &["--ssh-lanes", "4"]);
     let mut sshd = sshd;
     sshd.kill();
     tunnel.until_said("lost a connection", 4);
@@ -309,7 +309,7 @@ fn a_server_that_stays_away_is_given_up() {
 fn a_host_key_that_changes_meanwhile_ends_the_tunnel() {
     let sshd = Sshd::start();
     let home = Home::of(&sshd);
-    let tunnel = open(&home, &sshd, service(echo), &[]);
+    let tunnel = open(&home, &sshd, service(echo), &["--ssh-lanes", "4"]);
     let mut sshd = sshd;
     sshd.kill();
     for name in ["host_ed25519", "host_ed25519.pub"] {
@@ -329,7 +329,7 @@ fn a_host_key_that_changes_meanwhile_ends_the_tunnel() {
 fn nothing_stays_when_it_is_killed() {
     let sshd = Sshd::start();
     let home = Home::of(&sshd);
-    let tunnel = open(&home, &sshd, service(echo), &[]);
+    let tunnel = open(&home, &sshd, service(echo), &["--ssh-lanes", "4"]);
     let mut stream = tunnel.connect();
     stream.write_all(b"x").unwrap();
     stream.read_exact(&mut [0]).unwrap();

@@ -256,6 +256,9 @@ impl Stream {
                 }
                 return Ok(());
             }
+            if !channel.has_input() {
+                return Ok(());
+            }
             match self.survive(channel.read(scratch, transport))? {
                 None => return Ok(()),
                 Some(0) => self.remote_end = true,

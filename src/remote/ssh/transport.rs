@@ -422,6 +422,12 @@ impl Channel {
         self.channel.eof()
     }
 
+    /// Whether a read would give something, be it the end. Cheaper by far than a read that gives nothing, which is what most
+    /// of a session's channels have when its socket was read.
+    pub fn has_input(&self) -> bool {
+        self.channel.read_window().available > 0 || self.channel.eof()
+    }
+
     /// Tells the server that no more comes.
     pub fn send_eof(&mut self) -> Tried<()> {
         tried(self.channel.send_eof())
