@@ -1,8 +1,8 @@
 //! The conductor: the only place that wires a run together, and its start and drain order.
 //!
-//! Start: target, script and options, outputs, workers, `setup()`, a first scrape, load. Drain: no new
+//! Start: target, tunnels, script and options, outputs, workers, `setup()`, a first scrape, load. Drain: no new
 //! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, `verify()`, summary, a last scrape,
-//! target.
+//! tunnels, target.
 
 mod collect;
 mod display;
@@ -21,6 +21,7 @@ mod signals;
 mod suite;
 mod target;
 pub mod tunnel;
+mod tunnels;
 mod verify;
 
 use std::rc::Rc;
@@ -39,6 +40,7 @@ pub use suite::{Member, suite};
 use self::collect::{Begun, Observer};
 use self::sampling::Sampling;
 use self::target::Target;
+use self::tunnels::{Tunnels, View};
 use crate::config::{Config, HttpDebug};
 use crate::engine::{
     self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
@@ -56,15 +58,17 @@ use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Worksho
 /// What keeps a run from starting; nothing has been sent then. What goes wrong later is an [`Ending`].
 pub async fn run(mut order: Order) -> Result<Ending, RunError> {
     let target = target::start(&mut order)?;
-    let result = conduct(order, &target).await;
+    let tunnels = Tunnels::open(&mut order)?;
+    let result = conduct(order, &target, tunnels.view()).await;
+    tunnels.close();
     target.stop().await;
     result
 }
 
-async fn conduct(order: Order, target: &Target) -> Result<Ending, RunError> {
+async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending, RunError> {
     let destinations = save::Destinations::open(&order)?;
     let loaded = load(&order).await?;
-    let run = Run::prepare(order, loaded)?;
+    let run = Run::prepare(order, loaded, tunnels)?;
     let observer = Observer::open(&run, target.child()).await?;
     let page = observer.page.clone();
     let order = &run.order.sampling;
@@ -103,10 +107,12 @@ struct Run {
     machine: OnceLock<Machine>,
     /// What the test is doing, once it is launched.
     live: OnceLock<Arc<Live>>,
+    /// What the requests go through.
+    tunnels: View,
 }
 
 impl Run {
-    fn prepare(order: Order, loaded: Loaded) -> Result<Run, RunError> {
+    fn prepare(order: Order, loaded: Loaded, tunnels: View) -> Result<Run, RunError> {
         let config = loaded.config.clone();
         for warning in config.warnings.iter().chain(&without_effect(&config)) {
             tracing::warn!("{warning}");
@@ -122,6 +128,7 @@ impl Run {
             workers: order.workers.unwrap_or_else(engine::cores).max(1),
             machine: OnceLock::new(),
             live: OnceLock::new(),
+            tunnels,
             order,
             loaded,
             config,
@@ -181,6 +188,7 @@ impl Run {
             set_up = self.set_up(batches).await;
             match &set_up {
                 Ok(()) => {
+                    self.tunnels.warm(handle.live().vus_max()).await;
                     if let Some(page) = page {
                         scrape::first(page, self.order.linger, &self.control).await;
                     }
@@ -188,6 +196,7 @@ impl Run {
                     let start = Instant::now() + START_IN;
                     self.begun.load_at(&self.epoch, start);
                     handle.start(start);
+                    self.tunnels.cool_later();
                 }
                 Err(ending) => self.control.stop_now(Reason::Script {
                     kind: AbortKind::Exception,
@@ -372,6 +381,7 @@ impl From<Reason> for Ending {
             Reason::Signal => Ending::Signal,
             Reason::Threshold(_) => Ending::Thresholds,
             Reason::Api => Ending::Api,
+            Reason::Lost(message) => Ending::Tunnel(message),
             Reason::Script {
                 kind: AbortKind::Abort,
                 message,

@@ -63,6 +63,7 @@ impl From<&Ending> for ExitCode {
             Ending::Verify(_) => ExitCode::Verify,
             Ending::Failed(_) => ExitCode::Failed,
             Ending::Panic(_) => ExitCode::Panic,
+            Ending::Tunnel(_) => ExitCode::Tunnel,
         }
     }
 }
@@ -114,6 +115,7 @@ mod tests {
             (Ending::Panic(String::new()), 109),
             (Ending::Verify(String::new()), 112),
             (Ending::Failed(String::new()), 110),
+            (Ending::Tunnel(String::new()), 114),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
             assert_eq!(ending.code(), code, "{ending:?}, in a saved run");

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::exit::ExitCode;
 use super::log;
 use super::shared::{ResultArgs, execute};
+use super::tunnel::TunnelFlags;
 use crate::config::{RawOptions, Tier};
 use crate::engine::UrlPlan;
 use crate::net::Target;
@@ -95,6 +96,8 @@ pub struct HitArgs {
     summary_trend_stats: Option<String>,
 
     #[command(flatten)]
+    tunnel: TunnelFlags,
+    #[command(flatten)]
     results: ResultArgs,
 }
 
@@ -107,8 +110,11 @@ impl HitArgs {
 
     fn order(&self, progress: Progress) -> Result<Order, String> {
         let plan = self.plan()?;
-        self.results
-            .order(Subject::Url(plan), &self.url, self.options()?, progress)
+        let mut order = self
+            .results
+            .order(Subject::Url(plan), &self.url, self.options()?, progress)?;
+        self.tunnel.add_to(&mut order)?;
+        Ok(order)
     }
 
     fn plan(&self) -> Result<UrlPlan, String> {

@@ -6,6 +6,7 @@ use super::exit::ExitCode;
 use super::log;
 use super::script::ScriptArgs;
 use super::shared::{ResultArgs, execute};
+use super::tunnel::TunnelFlags;
 use crate::output::Progress;
 use crate::run::{DemoOrder, Order};
 
@@ -14,6 +15,7 @@ Examples:
   loadgen run --demo health                          a bundled scenario, an embedded target
   loadgen run --demo --demo-capacity 500 spike       a target that breaks
   loadgen run --profile stress tachikoma/missions    a load by its name (see loadgen list)
+  loadgen run --tunnel root@vps health               a server's ports 3001 and 3002, through SSH
   loadgen run -u 10 -d 30s test.js                   10 virtual users for 30 seconds
   loadgen run -s 10s:100 -s 1m:100 -s 10s:0 test.js  ramp to 100 and back
   loadgen run -o json=samples.json.gz test.js        every sample in a file";
@@ -32,7 +34,7 @@ pub struct RunArgs {
     allow_exec: bool,
 
     /// Start the embedded target on free ports, point the script's variables at it, and sample its CPU and memory
-    #[arg(long, help_heading = "Demo target")]
+    #[arg(long, conflicts_with = "tunnel", help_heading = "Demo target")]
     demo: bool,
     /// Limit the target to N requests per second (implies --demo)
     #[arg(long, value_name = "N", help_heading = "Demo target")]
@@ -45,6 +47,9 @@ pub struct RunArgs {
         help_heading = "Demo target"
     )]
     demo_args: Option<String>,
+
+    #[command(flatten)]
+    tunnel: TunnelFlags,
 
     #[command(flatten)]
     without_effect: WithoutEffect,
@@ -167,6 +172,7 @@ impl RunArgs {
     fn order(&self, progress: Progress) -> Result<Order, String> {
         let mut order = self.script.order(&self.results, progress)?;
         order.allow_exec = self.allow_exec;
+        self.tunnel.add_to(&mut order)?;
         if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
             order.demo = Some(DemoOrder {
                 capacity: self.demo_capacity.map(Into::into),

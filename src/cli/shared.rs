@@ -14,6 +14,7 @@ use crate::config::{self, RawOptions, Settings};
 use crate::output::{OutputError, OutputSpec, Progress};
 use crate::pace::parse_duration;
 use crate::remote::Watch;
+use crate::remote::ssh::SECRETS as SSH_SECRETS;
 use crate::report::{ReportSpec, SummaryMode};
 use crate::run::{self, Linger, Order, SamplingOrder, Subject, SummaryOrder};
 
@@ -128,11 +129,17 @@ impl ResultArgs {
             environment: RawOptions::from_env(variables.iter().cloned()),
             file,
             env: BTreeMap::new(),
-            system_env: variables.into_iter().collect(),
+            // These are for the tunnel alone.
+            system_env: variables
+                .into_iter()
+                .filter(|(name, _)| !SSH_SECRETS.contains(&name.as_str()))
+                .collect(),
             allow_exec: false,
             profile: None,
             demo: None,
             sampling: self.sampling()?,
+            tunnels: Vec::new(),
+            ignore_outages: false,
             outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
@@ -247,6 +254,7 @@ fn tell(ending: &run::Ending) {
         Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
         Ending::Verify(message) => tracing::error!("the verification failed: {message}"),
         Ending::Failed(reason) => tracing::error!("the script marked the test as failed: {reason}"),
+        Ending::Tunnel(message) => tracing::error!("the test was stopped: {message}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
     }
 }

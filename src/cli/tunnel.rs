@@ -6,6 +6,7 @@ use super::exit::{ExitCode, fail};
 use super::log;
 use super::shared::runtime;
 use crate::remote::ssh::SshOptions;
+use crate::run::Order;
 use crate::run::tunnel::{Held, TunnelOrder, hold};
 
 const EXAMPLES: &str = "\
@@ -16,6 +17,33 @@ Examples:
   loadgen tunnel root@vps                                   ports 3001 and 3002
   loadgen tunnel vps --forward 8080 --forward 9000:db:5432  others, also of hosts that only the server reaches
   loadgen tunnel vps --forward auto                         on ports that are free here";
+
+/// How a test gets to its target.
+#[derive(Clone, Debug, Args)]
+pub struct TunnelFlags {
+    /// Send the requests through SSH to this server: [user@]host[:port], or a name from ~/.ssh/config (repeatable)
+    #[arg(long, value_name = "HOST", help_heading = "Tunnel")]
+    tunnel: Vec<String>,
+    /// What to forward: PORT, LOCAL:PORT or LOCAL:HOST:PORT, HOST as the server sees it; auto takes free local ports
+    /// (repeatable; HOST=... says for which --tunnel) [default: 3001 and 3002]
+    #[arg(long, value_name = "FORWARD", requires = "tunnel", help_heading = "Tunnel")]
+    forward: Vec<String>,
+    /// Judge thresholds without what overlaps an outage of the tunnel
+    #[arg(long, requires = "tunnel", help_heading = "Tunnel")]
+    ignore_outages: bool,
+    #[command(flatten)]
+    ssh: SshOptions,
+}
+
+impl TunnelFlags {
+    /// Adds them to an order.
+    pub fn add_to(&self, order: &mut Order) -> Result<(), String> {
+        let tunnels = TunnelOrder::several(&self.tunnel, &self.forward, &self.ssh);
+        order.tunnels = tunnels.map_err(|error| error.to_string())?;
+        order.ignore_outages = self.ignore_outages;
+        Ok(())
+    }
+}
 
 /// Forward ports of this machine to a server's, through SSH, until Ctrl-C
 #[derive(Clone, Debug, Args)]

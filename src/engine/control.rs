@@ -44,6 +44,8 @@ pub enum Reason {
     },
     /// A virtual user could not be initialised.
     Hire(HireError),
+    /// The target cannot be reached any more: why.
+    Lost(String),
     /// A bug: something panicked.
     Panic(String),
 }

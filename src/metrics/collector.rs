@@ -14,6 +14,7 @@ use super::model::{Contains, Epoch, Kind, MetricId, Sample, TagsId, builtin};
 use super::recorder::Batch;
 use super::registry::Registry;
 use super::snapshot::{Losses, Row, Snapshot, Value, matches};
+use super::tags::TagSet;
 use super::threshold::ThresholdSpec;
 use super::trend::Trend;
 use super::window::{OpenWindows, Strands, Timeline, Window, strands_of};
@@ -32,6 +33,8 @@ pub struct Collector {
     last_window: Window,
     thresholds: Vec<Judge>,
     outputs: Vec<(Arc<str>, u64)>,
+    /// Thresholds do not look at what has this tag.
+    left_out: Option<&'static str>,
 }
 
 /// A distribution that is being added to, and the copy that the last snapshot shares.
@@ -92,6 +95,7 @@ impl Collector {
             last_window: Window::default(),
             thresholds,
             outputs: Vec::new(),
+            left_out: None,
         }
     }
 
@@ -176,6 +180,11 @@ impl Collector {
             }
             Series::Plain(Value::Trend(_)) => {}
         }
+    }
+
+    /// Thresholds are judged without the samples that have this tag, whatever its value.
+    pub fn leave_out(&mut self, tag: &'static str) {
+        self.left_out = Some(tag);
     }
 
     /// Adds what a sampler read.
@@ -315,11 +324,14 @@ impl Collector {
             Some(sum) => sum.merge(&value),
             None => sum = Some(value),
         };
+        let left_out = self.left_out;
+        let is_left_out = |tags: &TagSet| left_out.is_some_and(|tag| tags.get(tag).is_some());
         let phase = builtin::HTTP_TRENDS.iter().position(|trend| *trend == metric);
         if phase.is_some() || metric == builtin::HTTP_REQS || metric == builtin::HTTP_REQ_FAILED {
             for (index, series) in self.http.iter_mut().enumerate() {
                 let Some(series) = series else { continue };
-                if !matches(&spec.filter, &self.registry.tags(TagsId(index as u32))) {
+                let tags = self.registry.tags(TagsId(index as u32));
+                if !matches(&spec.filter, &tags) || is_left_out(&tags) {
                     continue;
                 }
                 match phase {
@@ -337,7 +349,8 @@ impl Collector {
             }
         }
         for ((_, tags), series) in self.others.iter_mut().filter(|((id, _), _)| *id == metric) {
-            if matches(&spec.filter, &self.registry.tags(*tags)) {
+            let tags = self.registry.tags(*tags);
+            if matches(&spec.filter, &tags) && !is_left_out(&tags) {
                 add(match series {
                     Series::Plain(value) => value.clone(),
                     Series::Trend(trend) => Value::Trend(trend.share()),

@@ -3,6 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::model::{Contains, Kind, MetricId};
+use super::registry::{MetricError, Registry};
+
+/// The round trip through the tunnel, as a metric of the run: it exists in runs through a tunnel only.
+pub const ROUND_TRIP: &str = "tunnel_round_trip";
+
+/// The tag of samples that overlap an outage.
+pub const OUTAGE: &str = "outage";
+
+/// Defines [`ROUND_TRIP`].
+///
+/// # Errors
+/// The name has another kind already.
+pub fn define(registry: &Registry) -> Result<MetricId, MetricError> {
+    registry.define(ROUND_TRIP, Kind::Trend, Contains::Time)
+}
+
 /// A tunnel at one moment. All counts are since it was opened, over all of its connections to the server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TunnelSample {
@@ -56,6 +73,11 @@ pub struct Outage {
 }
 
 impl Outage {
+    /// Whether something that lasted from `from` to `until` was going on at the same time.
+    pub fn overlaps(&self, from: Instant, until: Instant) -> bool {
+        until >= self.from && self.until.is_none_or(|end| from <= end)
+    }
+
     /// For how long at least one of them lasted, until `now`.
     pub fn total(outages: &[Outage], now: Instant) -> Duration {
         let mut spans: Vec<(Instant, Instant)> = outages

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::metrics::tunnel::ROUND_TRIP;
 use crate::metrics::{Contains, Kind, MetricDef, Snapshot, SystemTag, TagSet, Value, builtin, is_target};
 
 use super::families::{BYTES, Buckets, Families, NUMBERS, SECONDS, labels};
@@ -12,8 +13,9 @@ use super::families::{BYTES, Buckets, Families, NUMBERS, SECONDS, labels};
 /// Adds a family for each metric that the script defined.
 pub(super) fn families(snapshot: &Snapshot, families: &mut Families) {
     for (metric, definition) in snapshot.registry().definitions() {
-        // Readings of the target have names of their own on `/metrics/remote`.
-        if builtin::contains(metric) || is_target(&definition.name) {
+        // Readings of the target have names of their own on `/metrics/remote`, and so has the tunnel's round trip.
+        let own = is_target(&definition.name) || &*definition.name == ROUND_TRIP;
+        if builtin::contains(metric) || own {
             continue;
         }
         let name = free_name(families, &definition);

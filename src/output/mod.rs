@@ -14,13 +14,14 @@ mod prometheus;
 mod remote;
 mod server;
 mod text;
+mod tunnel;
 
 pub use families::Format;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
-    Work,
+    TunnelUse, Work,
 };
 pub use prometheus::{Load, Page, RunInfo, RunState, ScenarioLoad, render};
 pub use server::{BindError, MetricsServer};

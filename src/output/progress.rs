@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-pub use view::{Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse, Work};
+pub use view::{
+    Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse, TunnelUse, Work,
+};
 
 /// Plain lines come once after this much of the test's time,
 const PLAIN_FIRST: Duration = Duration::from_secs(1);

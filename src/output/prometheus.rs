@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metrics::{Exemplars, Snapshot};
+use crate::metrics::{Exemplars, Snapshot, TunnelSample};
 use crate::pace::Offered;
 
 use super::custom;
 use super::families::{Families, Format, labels};
 use super::process::ProcessUsage;
 use super::remote::HostView;
+use super::tunnel;
 
 mod view;
 
@@ -92,6 +93,8 @@ pub struct Page {
     pub load: Load,
     /// The newest sample of each machine.
     pub hosts: Vec<HostView>,
+    /// What requests go through, if anything.
+    pub tunnels: Vec<TunnelSample>,
     pub process: ProcessUsage,
     /// Requests whose traces were exported.
     pub exemplars: Arc<Exemplars>,
@@ -118,6 +121,7 @@ pub fn render(page: &Page, format: Format) -> Vec<u8> {
     view.generator(&mut families);
     thresholds(page, &mut families);
     machines(page, &mut families);
+    tunnel::families(page, &mut families);
     if let Some(snapshot) = &page.snapshot {
         custom::families(snapshot, &mut families);
     }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::metrics::{Exemplars, HostSample, Snapshot};
+use crate::metrics::{Exemplars, HostSample, Snapshot, TunnelSample};
 use crate::net::port_holder;
 
 use super::families::Format;
@@ -179,6 +179,11 @@ impl MetricsServer {
     /// Shows these requests as examples of the durations' buckets.
     pub fn set_exemplars(&self, exemplars: Arc<Exemplars>) {
         self.shared.lock().page.exemplars = exemplars;
+    }
+
+    /// Shows these numbers of the tunnels.
+    pub fn publish_tunnels(&self, samples: Vec<TunnelSample>) {
+        self.shared.lock().page.tunnels = samples;
     }
 
     /// Shows the run in this state.

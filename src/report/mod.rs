@@ -28,6 +28,7 @@ pub mod saved;
 pub mod suite;
 mod summary;
 mod target;
+mod tunnel;
 mod values;
 mod verification;
 
@@ -38,4 +39,5 @@ pub use format::{humanize_bytes, humanize_duration};
 pub use hints::{Hint, HintFacts, hints, hints_section};
 pub use summary::{SummaryMode, SummaryOptions, UnknownSummaryMode, summary};
 pub use target::{Shortage, shortages};
+pub use tunnel::{TunnelReport, tunnel_section};
 pub use verification::Verification;

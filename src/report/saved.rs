@@ -106,9 +106,26 @@ pub struct SavedTarget {
     /// Through which host the requests were tunnelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<String>,
+    /// When connections of the tunnel were missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<SavedOutage>,
     /// The machine, where it was asked what it is. The demo target runs on the generator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<SavedMachine>,
+}
+
+/// When a connection of the tunnel was missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedOutage {
+    /// Seconds on the time axis.
+    #[serde(serialize_with = "number")]
+    pub from: f64,
+    /// Seconds on the time axis; `null` if it never came back.
+    #[serde(default)]
+    pub until: Option<f64>,
+    /// Which of the connections, from 0.
+    pub lane: usize,
+    pub reason: String,
 }
 
 /// What a machine is.

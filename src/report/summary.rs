@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::{TimeUnit, TrendStat};
+use crate::metrics::tunnel::ROUND_TRIP;
 use crate::metrics::{MetricId, Snapshot, TagSet, Timeline, builtin, is_target};
 
 use super::checks::{Check, checks};
@@ -203,7 +204,7 @@ impl Writer<'_> {
             .iter()
             .filter_map(|entry| {
                 let line = Line::of(entry, trend_stats, *time_unit, elapsed);
-                Some((category(entry.id)?, line))
+                Some((category(entry)?, line))
             })
             .collect();
         let widths = Widths::of(lines.iter().map(|(_, line)| line));
@@ -303,8 +304,8 @@ impl Category {
 }
 
 /// Where a metric stands; `None` for what is shown elsewhere (checks, the generator) or nowhere (groups' durations).
-fn category(id: MetricId) -> Option<Category> {
-    match id {
+fn category(entry: &Entry) -> Option<Category> {
+    match entry.id {
         builtin::CHECKS
         | builtin::GROUP_DURATION
         | builtin::SCHEDULING_LAG
@@ -320,6 +321,8 @@ fn category(id: MetricId) -> Option<Category> {
         | builtin::WS_SESSION_DURATION
         | builtin::WS_PING => Some(Category::WebSocket),
         id if builtin::contains(id) => Some(Category::Execution),
+        // Next to the latencies that it is a part of.
+        _ if *entry.definition.name == *ROUND_TRIP => Some(Category::Http),
         _ => Some(Category::Custom),
     }
 }

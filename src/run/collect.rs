@@ -13,8 +13,10 @@ use super::display::Display;
 use super::offered::Part;
 use super::order::RunError;
 use super::sampling::{Reading, Sampling};
+use super::tunnels::View;
 use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
+use crate::metrics::tunnel::OUTAGE;
 use crate::metrics::{
     Batch, Collector, Epoch, HostSample, Registry, Sample, Snapshot, TagsId, TargetMetrics, builtin,
 };
@@ -48,6 +50,7 @@ pub struct Observer {
     target: Option<TargetMetrics>,
     /// Whether our own target has been seen, and has not ended since.
     demo: Option<bool>,
+    tunnels: View,
 }
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
@@ -108,7 +111,10 @@ impl Observer {
     pub async fn open(run: &Run, demo: Option<&DemoChild>) -> Result<Observer, RunError> {
         let (registry, epoch) = (&run.registry, run.epoch);
         let thresholds = &run.config.thresholds;
-        let collector = Collector::new(registry.clone(), epoch, thresholds.clone());
+        let mut collector = Collector::new(registry.clone(), epoch, thresholds.clone());
+        if run.order.ignore_outages {
+            collector.leave_out(OUTAGE);
+        }
         let mut files = Vec::new();
         for spec in &run.order.outputs {
             files.push(FileOutput::open(spec, registry.clone(), epoch, thresholds)?);
@@ -150,6 +156,7 @@ impl Observer {
                 None
             },
             demo: demo.map(|_| false),
+            tunnels: run.tunnels.clone(),
             registry: registry.clone(),
         };
         // Every series exists at zero from the start.
@@ -193,6 +200,7 @@ impl Observer {
                         for reading in sampling.last().await {
                             self.reading(reading);
                         }
+                        self.tunnels();
                         return self;
                     }
                 }
@@ -201,6 +209,7 @@ impl Observer {
     }
 
     fn absorb(&mut self, batch: Batch) {
+        let batch = self.tunnels.mark(batch, &self.registry, &self.epoch);
         if self.files.is_empty() {
             self.collector.absorb(&batch);
             return;
@@ -216,6 +225,7 @@ impl Observer {
     fn look(&mut self, second: u64, live: &Live) {
         let until = Duration::from_secs(second);
         self.gauges(until, live);
+        self.tunnels();
         for file in &self.files {
             self.collector.output_losses(file.name(), file.lost());
         }
@@ -237,6 +247,30 @@ impl Observer {
                 self.control.level(),
                 false,
             );
+        }
+    }
+
+    /// What the tunnels are doing, and whether they are still there.
+    fn tunnels(&mut self) {
+        if self.tunnels.is_empty() {
+            return;
+        }
+        let samples = self.tunnels.round_trips(&self.registry, &self.epoch);
+        // What was measured before the test is no result of the test.
+        if self.begun.has() && !samples.is_empty() {
+            self.absorb(Batch {
+                worker: OWN,
+                http: Vec::new(),
+                samples,
+            });
+        }
+        let numbers = self.tunnels.samples();
+        self.display.tunnels(&numbers);
+        if let Some(page) = &self.page {
+            page.publish_tunnels(numbers);
+        }
+        if let Some(reason) = self.tunnels.failure() {
+            self.control.stop_now(Reason::Lost(reason));
         }
     }
 

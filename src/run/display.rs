@@ -7,8 +7,10 @@ use super::Run;
 use crate::config::Config;
 use crate::demo::DemoChild;
 use crate::engine::{Level, Live};
-use crate::metrics::{HostSample, Window};
-use crate::output::{Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, TargetUse};
+use crate::metrics::{HostSample, TunnelSample, Window};
+use crate::output::{
+    Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, TargetUse, TunnelUse,
+};
 
 /// Shows the progress of one run.
 pub struct Display {
@@ -16,6 +18,7 @@ pub struct Display {
     config: Config,
     /// What each host uses.
     targets: Vec<(Arc<str>, TargetUse)>,
+    tunnel: Option<TunnelUse>,
 }
 
 impl Display {
@@ -33,13 +36,14 @@ impl Display {
         progress.header(&Header {
             outputs: run.order.outputs.iter().map(ToString::to_string).collect(),
             metrics: page.map(|page| format!("http://{}/metrics", page.address())),
-            target: demo.map(services),
+            target: demo.map(services).or_else(|| run.tunnels.described()),
             ..Header::new(&run.order.name, &config)
         });
         Display {
             progress,
             config,
             targets: Vec::new(),
+            tunnel: None,
         }
     }
 
@@ -68,6 +72,19 @@ impl Display {
         all.max_by(|one, other| one.cpu.total_cmp(&other.cpu))
     }
 
+    /// Keeps what the tunnels are doing: the slowest counts.
+    pub fn tunnels(&mut self, samples: &[TunnelSample]) {
+        self.tunnel = samples
+            .iter()
+            .map(|sample| sample.round_trip)
+            .max()
+            .map(|round_trip| TunnelUse {
+                round_trip,
+                lanes: samples.iter().map(|sample| sample.lanes).sum(),
+                lanes_up: samples.iter().map(|sample| sample.lanes_up).sum(),
+            });
+    }
+
     /// Shows the run as it is; `last` leaves that standing.
     pub fn show(&self, live: &Live, window: &Window, elapsed: Duration, level: Level, last: bool) {
         let mut view = ProgressView {
@@ -79,6 +96,7 @@ impl Display {
             p95_ms: (window.requests > 0).then_some(window.p95),
             errors: (window.requests > 0).then(|| window.failure_ratio()),
             target: self.busiest(),
+            tunnel: self.tunnel,
             ..ProgressView::default()
         };
         for (scenario, progress) in live.scenarios() {

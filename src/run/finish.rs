@@ -91,6 +91,7 @@ async fn report(
                 color: look.color,
             };
             let mut sections = vec![summary(snapshot, timeline, &options)];
+            sections.extend(run.tunnels.section(run, snapshot, look.color));
             sections.extend(verification.map(|verification| verification.section(look.color)));
             if !hints.is_empty() {
                 sections.push(hints_section(hints, look.color));

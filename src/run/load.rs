@@ -11,7 +11,7 @@ use super::order::{Order, RunError, Subject};
 use super::profile;
 use crate::config::{Config, RawOptions, Tier, check};
 use crate::engine::UrlPlan;
-use crate::metrics::{Epoch, Recorder, Registry, SystemTags, TargetMetrics};
+use crate::metrics::{Epoch, Recorder, Registry, SystemTags, TargetMetrics, tunnel};
 use crate::net::{NetOptions, Shared};
 use crate::script::{Exports, HttpDefaults, Program, ScriptError, ScriptUser, Seat, Workshop};
 
@@ -68,6 +68,9 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     if order.samples() {
         // The first to define anything, so nothing can clash.
         let _ = TargetMetrics::define(&provisional);
+    }
+    if !order.tunnels.is_empty() {
+        let _ = tunnel::define(&provisional);
     }
     let mut profile = RawOptions::new();
     let subject = match &order.subject {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
 use crate::output::{BindError, OutputError, OutputSpec, Progress};
@@ -97,6 +98,10 @@ pub struct Order {
     pub demo: Option<DemoOrder>,
     /// `--sample-local` and `--watch`.
     pub sampling: SamplingOrder,
+    /// `--tunnel`.
+    pub tunnels: Vec<TunnelOrder>,
+    /// `--ignore-outages`: thresholds are judged without what overlaps an outage of a tunnel.
+    pub ignore_outages: bool,
     /// `--out`.
     pub outputs: Vec<OutputSpec>,
     /// `--metrics-addr`; `None` is off.
@@ -149,6 +154,8 @@ pub enum Ending {
     Signal,
     /// Over the REST API.
     Api,
+    /// The tunnel to the target was lost for good.
+    Tunnel(String),
     /// The script threw where that ends the test.
     Exception(String),
     /// The script ended the test.
@@ -171,6 +178,7 @@ impl Ending {
             Ending::TeardownTimeout => "teardown-timeout",
             Ending::Signal => "signal",
             Ending::Api => "api",
+            Ending::Tunnel(_) => "tunnel",
             Ending::Exception(_) => "exception",
             Ending::Aborted(_) => "aborted",
             Ending::Verify(_) => "verify",
@@ -192,6 +200,7 @@ impl Ending {
             Ending::Exception(_) => 107,
             Ending::Aborted(_) => 108,
             Ending::Failed(_) => 110,
+            Ending::Tunnel(_) => 114,
             Ending::Panic(_) => 109,
         }
     }
@@ -203,6 +212,7 @@ impl Ending {
             | Ending::Aborted(message)
             | Ending::Verify(message)
             | Ending::Failed(message)
+            | Ending::Tunnel(message)
             | Ending::Panic(message) => Some(message),
             _ => None,
         }
@@ -248,6 +258,9 @@ pub enum RunError {
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),
+    /// The tunnel to the target.
+    #[error(transparent)]
+    Tunnel(#[from] crate::remote::ssh::SshError),
     /// The embedded target.
     #[error("the demo target did not start: {0}")]
     Demo(#[from] crate::demo::DemoError),

@@ -3,10 +3,10 @@
 use super::Run;
 use super::load::Prepared;
 use super::order::{Ending, Order, RunError};
-use crate::metrics::{Snapshot, Timeline};
+use crate::metrics::{Outage, Snapshot, Timeline};
 use crate::output::process_usage;
 use crate::remote::machine;
-use crate::report::saved::{Destination, Facts, SavedEnding, SavedRun, SavedTarget, Scrubber};
+use crate::report::saved::{Destination, Facts, SavedEnding, SavedOutage, SavedRun, SavedTarget, Scrubber};
 use crate::report::{Hint, ReportFile, ReportSpec, Verification};
 
 /// Where a run's results go when it has ended.
@@ -58,6 +58,17 @@ pub struct Told<'a> {
     pub hints: &'a [Hint],
 }
 
+fn outages(run: &Run) -> Vec<SavedOutage> {
+    let seconds = |instant| run.epoch.nanos(instant) as f64 / 1e9;
+    let saved = |outage: Outage| SavedOutage {
+        from: seconds(outage.from),
+        until: outage.until.map(seconds),
+        lane: outage.lane,
+        reason: outage.reason,
+    };
+    run.tunnels.outages().into_iter().map(saved).collect()
+}
+
 fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending: &Ending) -> SavedRun {
     let usage = process_usage();
     let order = &run.order;
@@ -85,7 +96,8 @@ fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending
                 kind: if order.demo.is_some() { "demo" } else { "external" }.to_owned(),
                 // The demo target runs on the generator's.
                 machine: run.machine.get().filter(|_| order.demo.is_none()).map(Into::into),
-                ..SavedTarget::default()
+                tunnel: run.tunnels.hosts(),
+                outages: outages(run),
             },
             environment: &machine(),
             variables: &order.env,

@@ -34,6 +34,44 @@ impl TunnelOrder {
             ssh,
         })
     }
+
+    /// From all `--tunnel` and `--forward` of a run. With several hosts a forward says whose it is, `HOST=…`, unless it is
+    /// the first one's; a host that is not the first forwards only what it is told.
+    ///
+    /// # Errors
+    /// One of them makes no sense.
+    pub fn several(
+        hosts: &[String],
+        forwards: &[String],
+        ssh: &SshOptions,
+    ) -> Result<Vec<TunnelOrder>, SshError> {
+        let mut of_host: Vec<Vec<String>> = vec![Vec::new(); hosts.len()];
+        for text in forwards {
+            let named = text.rsplit_once('=');
+            let (host, forward) =
+                named.map_or((None, text.as_str()), |(host, forward)| (Some(host), forward));
+            let place = match host {
+                None => 0,
+                Some(host) => hosts
+                    .iter()
+                    .position(|known| known == host)
+                    .ok_or(SshError::Forward {
+                        text: text.clone(),
+                        reason: "what stands before the = is not one of the hosts of --tunnel",
+                    })?,
+            };
+            of_host[place].push(forward.to_owned());
+        }
+        let mut orders = Vec::new();
+        for (place, (host, forwards)) in hosts.iter().zip(&of_host).enumerate() {
+            let mut order = TunnelOrder::new(host, forwards, ssh.clone())?;
+            if place > 0 && forwards.is_empty() {
+                order.forwards = Forwards::none();
+            }
+            orders.push(order);
+        }
+        Ok(orders)
+    }
 }
 
 /// How a tunnel that was held open has ended.
@@ -55,7 +93,8 @@ const SHOW_PLAIN: Duration = Duration::from_secs(10);
 /// It does not come to be.
 pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)) -> Result<Held, SshError> {
     let mut tunnel = Tunnel::open(&order.destination, &order.forwards, &order.ssh)?;
-    tunnel.keep_warm(order.ssh.ssh_warm as usize);
+    let watch = tunnel.watch();
+    watch.keep_warm(order.ssh.ssh_warm as usize);
     let mut stop = tokio::spawn(signals::next());
     // It listens before anybody is told that there is something to stop.
     tokio::task::yield_now().await;
@@ -65,7 +104,6 @@ pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)
     }
     text.push_str("open until Ctrl-C\n");
     print(&text);
-    let watch = tunnel.watch();
     let ended = loop {
         tokio::select! {
             _ = &mut stop => break Held::Stopped,
@@ -116,6 +154,36 @@ fn figures(sample: &TunnelSample) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwards_are_the_first_hosts_or_that_of_their_name() {
+        let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let several = |hosts: &[&str], forwards: &[&str]| {
+            let orders = TunnelOrder::several(&texts(hosts), &texts(forwards), &SshOptions::default());
+            let ports = |order: &TunnelOrder| {
+                order
+                    .forwards
+                    .as_slice()
+                    .iter()
+                    .map(|forward| forward.port)
+                    .collect()
+            };
+            orders.map(|orders| orders.iter().map(ports).collect::<Vec<Vec<u16>>>())
+        };
+        assert_eq!(several(&["a"], &[]).expect("usual"), [[3001, 3002]]);
+        assert_eq!(
+            several(&["a", "u@b"], &[]).expect("one is looked at"),
+            [vec![3001, 3002], vec![]]
+        );
+        let both = several(&["a", "u@b"], &["8080", "u@b=auto:db:5432", "a=9000"]).expect("both");
+        assert_eq!(both, [vec![8080, 9000], vec![5432]]);
+        assert!(
+            several(&["a"], &["c=8080"])
+                .expect_err("nobody")
+                .to_string()
+                .contains("not one of the hosts")
+        );
+    }
 
     #[test]
     fn what_has_not_happened_is_not_shown() {

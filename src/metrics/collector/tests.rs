@@ -198,6 +198,35 @@ fn every_kind_is_judged_by_its_own_aggregations() {
 }
 
 #[test]
+fn what_is_left_out_is_counted_and_not_judged() {
+    let specs = vec![spec("http_reqs", "count<2"), spec("errors", "count<1")];
+    for left_out in [false, true] {
+        let mut rig = Rig::new(specs.clone());
+        if left_out {
+            rig.collector.leave_out("outage");
+        }
+        rig.request("a", 100, 1.0, 200);
+        rig.request("a", 200, 1.0, 500);
+        let registry = rig.collector.registry.clone();
+        let marked = |tags: TagsId| registry.intern(&registry.tags(tags).with("outage", "true"));
+        rig.add("errors", 1.0);
+        let mut batch = rig.recorder.drain();
+        batch.http[1].tags = marked(batch.http[1].tags);
+        batch.samples[0].tags = marked(batch.samples[0].tags);
+        rig.collector.absorb(&batch);
+        rig.collector.judge(SECOND);
+        let snapshot = rig.collector.finish(SECOND);
+        assert_eq!(snapshot.count(builtin::HTTP_REQS), 2.0);
+        assert!(
+            snapshot
+                .thresholds
+                .iter()
+                .all(|threshold| threshold.ok == left_out)
+        );
+    }
+}
+
+#[test]
 fn a_threshold_without_samples_is_empty_and_fails_unless_it_may_be() {
     let may_be = ThresholdSpec {
         on_empty_pass: true,

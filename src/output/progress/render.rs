@@ -69,6 +69,19 @@ pub fn figures(view: &ProgressView) -> String {
     if view.dropped > 0 {
         let _ = write!(text, "  dropped {}", view.dropped);
     }
+    if let Some(tunnel) = view.tunnel {
+        match tunnel.round_trip {
+            Some(length) => drop(write!(
+                text,
+                "  tunnel {}",
+                milliseconds(length.as_secs_f64() * 1e3)
+            )),
+            None => text.push_str("  tunnel -"),
+        }
+        if tunnel.lanes_up < tunnel.lanes {
+            let _ = write!(text, " ({} of {} lanes)", tunnel.lanes_up, tunnel.lanes);
+        }
+    }
     if let Some(target) = view.target {
         let (cpu, memory) = (target.cpu * 100.0, target.memory * 100.0);
         let _ = write!(text, "  target cpu {cpu:.0}% mem {memory:.0}%");

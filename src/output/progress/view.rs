@@ -69,6 +69,17 @@ pub struct ProgressView {
     /// Share of the last window's requests that failed, 0 to 1; `None` without requests.
     pub errors: Option<f64>,
     pub target: Option<TargetUse>,
+    pub tunnel: Option<TunnelUse>,
+}
+
+/// What the way to the target is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TunnelUse {
+    /// `None` before it was measured.
+    pub round_trip: Option<Duration>,
+    /// Connections to the server that there should be, and that there are.
+    pub lanes: u32,
+    pub lanes_up: u32,
 }
 
 /// What the target uses.

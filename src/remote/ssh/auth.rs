@@ -15,9 +15,9 @@ use super::questions::Asker;
 use super::{SshError, code};
 
 /// The variable with the passphrase of encrypted keys.
-const PASSPHRASE: &str = "LOADGEN_SSH_PASSPHRASE";
+pub const PASSPHRASE: &str = "LOADGEN_SSH_PASSPHRASE";
 /// The variable with the password.
-const PASSWORD: &str = "LOADGEN_SSH_PASSWORD";
+pub const PASSWORD: &str = "LOADGEN_SSH_PASSWORD";
 /// So often a person at a terminal may mistype.
 const TRIES: usize = 3;
 

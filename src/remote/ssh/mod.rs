@@ -37,6 +37,9 @@ pub use transport::{Channel, Failed, Transport};
 
 use transport::Ready;
 
+/// The variables with secrets in them, which nobody else needs to see.
+pub const SECRETS: [&str; 2] = [auth::PASSPHRASE, auth::PASSWORD];
+
 /// How long the first channel may take.
 const ANCHOR: Duration = Duration::from_secs(10);
 

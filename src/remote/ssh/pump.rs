@@ -118,6 +118,10 @@ impl<'a> Pump<'a> {
         for warm in &mut self.warm {
             warm.wanted = count;
         }
+        if self.again {
+            self.traffic.opening.store(true, Ordering::SeqCst);
+        }
+        self.traffic.warm_known.store(count, Ordering::SeqCst);
     }
 
     /// Takes a connection on. An error is one of the session.
@@ -188,7 +192,7 @@ impl<'a> Pump<'a> {
         }
         self.take_in()?;
         self.measure()?;
-        self.transport.flush().map_err(|error| error.to_string())?;
+        self.transport.flush().map_err(|error| lost(&error))?;
         if std::mem::take(&mut self.held_back) {
             if self.transport.is_full() {
                 // The socket tells when it takes more.
@@ -322,6 +326,7 @@ impl<'a> Pump<'a> {
                 Err(Failed::Session(reason)) => return Err(reason),
             }
         }
+        self.traffic.opening.store(false, Ordering::SeqCst);
         Ok(())
     }
 
@@ -463,7 +468,9 @@ impl<'a> Pump<'a> {
 
 fn lost(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the server hung up".to_owned(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "the server hung up".to_owned()
+        }
         _ => error.to_string(),
     }
 }

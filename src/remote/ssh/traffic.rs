@@ -1,7 +1,7 @@
 //! Where streams lead to, and what is counted of them.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::connect::lock;
@@ -31,7 +31,11 @@ pub struct Traffic {
     pub cut: AtomicU64,
     /// Channels that are open ahead.
     pub warm: AtomicU64,
-    /// Bytes to the server, and from it.
+    /// The number of channels to keep open ahead that the loop knows of.
+    pub warm_known: AtomicUsize,
+    /// Whether a channel is being opened.
+    pub opening: AtomicBool,
+    /// Bytes to the server.
     pub up: AtomicU64,
     /// Bytes from the server.
     pub down: AtomicU64,

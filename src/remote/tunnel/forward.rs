@@ -43,7 +43,7 @@ impl fmt::Display for Forward {
     }
 }
 
-/// All ports of a tunnel: at least one, no local one twice.
+/// All ports of a tunnel, no local one twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forwards(Vec<Forward>);
 
@@ -83,6 +83,11 @@ impl Forwards {
             }
         }
         Ok(Forwards(forwards))
+    }
+
+    /// No port at all, for a host that is only looked at.
+    pub fn none() -> Forwards {
+        Forwards(Vec::new())
     }
 
     /// In the order in which they were typed.

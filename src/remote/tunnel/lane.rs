@@ -140,7 +140,7 @@ fn serve(shared: &Shared, lane: &Lane, pump: &mut Pump, poll: &mut Poll) -> Resu
         while let Some((socket, target)) = lane.take() {
             pump.adopt(socket, target)?;
         }
-        pump.keep_warm(shared.warm_each.load(Ordering::Relaxed));
+        pump.keep_warm(shared.warm_each.load(Ordering::SeqCst));
         pump.turn(poll, &mut events, Duration::from_secs(1))?;
     }
     Ok(())

@@ -159,14 +159,6 @@ impl Tunnel {
         &self.ports
     }
 
-    /// Keeps about so many channels open ahead for each port, over all lanes.
-    pub fn keep_warm(&self, count: usize) {
-        let each = count.div_ceil(self.shared.lanes.len().max(1));
-        if self.shared.warm_each.swap(each, Ordering::Relaxed) != each {
-            self.shared.lanes.iter().for_each(Lane::wake);
-        }
-    }
-
     /// A view of it for others, who may outlive it.
     pub fn watch(&self) -> Watch {
         Watch(Arc::clone(&self.shared))
@@ -199,6 +191,35 @@ impl Drop for Tunnel {
 pub struct Watch(Arc<Shared>);
 
 impl Watch {
+    /// Keeps about so many channels open ahead for each port, over all lanes.
+    pub fn keep_warm(&self, count: usize) {
+        let shared = &self.0;
+        let each = count.div_ceil(shared.lanes.len().max(1));
+        if shared.warm_each.swap(each, Ordering::SeqCst) != each {
+            shared.lanes.iter().for_each(Lane::wake);
+        }
+    }
+
+    /// Whether all channels that are to be open ahead are, as far as the server opens them.
+    pub fn is_warm(&self) -> bool {
+        let each = self.0.warm_each.load(Ordering::SeqCst);
+        let settled = |lane: &Lane| {
+            lane.traffic.warm_known.load(Ordering::SeqCst) == each
+                && !lane.traffic.opening.load(Ordering::SeqCst)
+        };
+        self.0.lanes.iter().filter(|lane| lane.is_up()).all(settled)
+    }
+
+    /// How many times a lane was lost.
+    pub fn outage_count(&self) -> usize {
+        lock(&self.0.outages).len()
+    }
+
+    /// Whom as, and where, after what `~/.ssh/config` says.
+    pub fn account(&self) -> String {
+        self.0.connector.to_string()
+    }
+
     /// Its numbers.
     pub fn sample(&self) -> TunnelSample {
         let shared = &self.0;

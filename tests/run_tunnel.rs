@@ -1,0 +1,289 @@
+//! `loadgen run --tunnel`, with a real OpenSSH server between the test and the service: what the results say of the tunnel,
+//! what happens when it is lost, and that nothing stays behind.
+#![allow(clippy::unwrap_used)]
+
+mod run_support;
+mod schema_support;
+mod ssh_support;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use run_support::{Points, Running, Scripted, Server, eventually, free_port, sum};
+use serde_json::Value;
+use ssh_support::{Home, LIMIT, Sshd};
+
+/// Virtual users that request again and again, for so long; each remembers where it was sent.
+fn script(seconds: u32, thresholds: &str) -> Scripted {
+    Scripted::new(&format!(
+        "import http from 'k6/http';\nimport {{ sleep }} from 'k6';\n\
+         export const options = {{ vus: 6, duration: '{seconds}s', thresholds: {{ {thresholds} }} }};\n\
+         export default function () {{ http.get(`${{__ENV.BASE_URL}}/`, {{ timeout: '10s' }}); sleep(0.01); }}\n"
+    ))
+}
+
+struct Setting {
+    sshd: Sshd,
+    home: Home,
+    server: Server,
+}
+
+impl Setting {
+    fn new() -> Setting {
+        let sshd = Sshd::start();
+        Setting {
+            home: Home::of(&sshd),
+            sshd,
+            server: Server::start(),
+        }
+    }
+
+    fn arguments<'a>(&self, script: &'a str, more: &[&'a str]) -> Vec<String> {
+        let forward = format!("auto:{}", self.server.address);
+        let host = self.sshd.to("tester");
+        let mut all: Vec<String> = ["run", "--tunnel", &host, "--forward", &forward]
+            .map(str::to_owned)
+            .to_vec();
+        if !more.contains(&"--metrics-addr") {
+            all.extend(["--metrics-addr", "off"].map(str::to_owned));
+        }
+        all.extend(more.iter().map(|text| (*text).to_owned()));
+        all.push(script.to_owned());
+        all
+    }
+
+    fn run(&self, script: &str, more: &[&str]) -> run_support::Ended {
+        let all = self.arguments(script, more);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        self.home.run(&all)
+    }
+
+    fn start(&self, script: &str, more: &[&str]) -> Running {
+        let all = self.arguments(script, more);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        Running(Some(self.home.command(&all).spawn().unwrap()))
+    }
+}
+
+/// A saved run, which is as its schema says.
+fn saved(path: &str) -> Value {
+    let run = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../docs/saved-run.schema.json")).unwrap();
+    let faults = schema_support::faults(&schema, &run);
+    assert!(faults.is_empty(), "{faults:?}");
+    run
+}
+
+fn promtool_accepts(page: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("apt-get install prometheus");
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
+    let checked = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn a_result_measured_through_a_tunnel_says_so() {
+    let setting = Setting::new();
+    let script = script(3, "tunnel_round_trip: ['max<5000'], http_req_failed: ['rate==0']");
+    let (file, port) = (script.file("run.json"), free_port());
+    let address = format!("127.0.0.1:{port}");
+    let running = setting.start(script.path(), &["--save", &file, "--metrics-addr", &address]);
+    let page = eventually(LIMIT, "a page with requests", || {
+        run_support::get(&address, "/metrics")
+            .ok()
+            .filter(|page| sum(page, "loadgen_http_requests_total", &[]) > 50.0)
+    });
+    let host = format!("host=\"{}\"", setting.sshd.to("tester"));
+    promtool_accepts(&page);
+    assert!(sum(&page, "loadgen_tunnel_lanes_up", &[&host]) > 3.9, "{page}");
+    assert!(
+        sum(&page, "loadgen_tunnel_connections_opened_total", &[&host]) >= 6.0,
+        "{page}"
+    );
+    assert!(sum(&page, "loadgen_tunnel_bytes_total", &["direction=\"down\""]) > 1000.0);
+    let count = |page: &str| sum(page, "loadgen_tunnel_round_trip_seconds_count", &[]);
+    eventually(LIMIT, "round trips", || {
+        let page = run_support::get(&address, "/metrics").ok()?;
+        (count(&page) >= 4.0).then_some(())
+    });
+    let ended = running.wait().expect(0);
+    for part in [
+        "tunnel_round_trip",
+        "█ TUNNEL",
+        "Measured through SSH to tester@127.0.0.1",
+        "lanes.........: 4 of 4",
+    ] {
+        assert!(ended.stdout.contains(part), "{part} in\n{}", ended.stdout);
+    }
+    assert!(
+        ended.stderr.contains("target: through tester@127.0.0.1"),
+        "{}",
+        ended.stderr
+    );
+    assert!(setting.server.count() > 100);
+    let run = saved(&file);
+    assert_eq!(run["target"]["tunnel"], setting.sshd.to("tester"));
+    assert!(run["target"]["outages"].is_null());
+    assert!(
+        setting.sshd.sessions().is_empty(),
+        "all sessions have ended with the run"
+    );
+}
+
+#[test]
+fn requests_are_sent_over_channels_that_were_opened_ahead() {
+    let setting = Setting::new();
+    let script = script(1, "");
+    let ended = setting.run(script.path(), &["--verbose"]).expect(0);
+    ended.says(&["channels were opened ahead within"]);
+    assert!(setting.server.count() > 6);
+}
+
+#[test]
+fn a_lost_lane_is_told_and_its_requests_can_be_left_out() {
+    for ignore in [false, true] {
+        let setting = Setting::new();
+        let script = script(4, "http_req_failed: ['rate==0']");
+        let (file, samples) = (script.file("run.json"), script.file("samples.json"));
+        let out = format!("json={samples}");
+        let mut more = vec!["--ssh-lanes", "2", "--save", &file, "--out", &out];
+        more.extend(ignore.then_some("--ignore-outages"));
+        let running = setting.start(script.path(), &more);
+        eventually(LIMIT, "the load", || (setting.server.count() > 300).then_some(()));
+        setting.sshd.cut(setting.sshd.sessions()[0]);
+        let ended = running.wait().expect(if ignore { 0 } else { 99 });
+        let verdict = if ignore {
+            "thresholds leave them out"
+        } else {
+            "--ignore-outages leaves them out"
+        };
+        for part in [
+            "outages.......: 1 ",
+            "lost at ",
+            "requests overlapped an outage",
+            verdict,
+            "lanes.........: 2 of 2",
+        ] {
+            assert!(ended.stdout.contains(part), "{part} in\n{}", ended.stdout);
+        }
+        // They are counted all the same, and marked.
+        let points = Points::read(&samples);
+        let (failed, marked) = (
+            points.sum("http_req_failed"),
+            points.tagged("http_req_failed", "outage", "true"),
+        );
+        assert!(
+            failed >= 1.0 && (failed - marked).abs() < 0.1,
+            "{failed} failed, {marked} of them marked"
+        );
+        let run = saved(&file);
+        let outage = &run["target"]["outages"][0];
+        let length = outage["until"].as_f64().unwrap() - outage["from"].as_f64().unwrap();
+        assert!((0.0..5.0).contains(&length), "{outage}");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_for_good_ends_the_run_with_its_results() {
+    let mut setting = Setting::new();
+    let script = script(60, "");
+    let file = script.file("run.json");
+    let running = setting.start(script.path(), &["--ssh-patience", "1s", "--save", &file]);
+    eventually(LIMIT, "the load", || (setting.server.count() > 100).then_some(()));
+    setting.sshd.kill();
+    let ended = running.wait().expect(114);
+    assert!(ended.stdout.contains("never came back"), "{}", ended.stdout);
+    ended.says(&["the test was stopped", "has not been reachable for"]);
+    let run = saved(&file);
+    assert_eq!(
+        (
+            run["ending"]["name"].as_str(),
+            run["ending"]["exit_code"].as_i64()
+        ),
+        (Some("tunnel"), Some(114))
+    );
+    assert!(
+        run["target"]["outages"].as_array().unwrap().len() == 4,
+        "{}",
+        run["target"]
+    );
+}
+
+#[test]
+fn without_a_tunnel_nothing_is_sent() {
+    let setting = Setting::new();
+    let script = script(1, "");
+    let stranger = Home::without_key(&setting.sshd).set("LOADGEN_SSH_PASSWORD", "wr0ng-pony");
+    let all = setting.arguments(script.path(), &[]);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let ended = stranger.run(&all).expect(104);
+    assert!(
+        !ended.stderr.contains("pony") && ended.stdout.is_empty(),
+        "{}",
+        ended.stderr
+    );
+    ended.says(&["does not let tester in"]);
+    assert_eq!(setting.server.count(), 0);
+    setting.run("no-such-script", &[]).expect(104);
+}
+
+#[test]
+fn secrets_of_the_tunnel_are_none_of_the_scripts() {
+    let sshd = Sshd::with(&ssh_support::Setup {
+        config: "KbdInteractiveAuthentication no",
+        ..ssh_support::Setup::default()
+    });
+    let home = Home::without_key(&sshd).set("LOADGEN_SSH_PASSWORD", ssh_support::PASSWORD);
+    let script = Scripted::new(
+        "export default function () { console.log(JSON.stringify(__ENV)); }\nexport const options = { iterations: 1 };",
+    );
+    let file = script.file("run.json");
+    let ended = home
+        .run(&[
+            "run",
+            "--tunnel",
+            &sshd.to("tester"),
+            "--forward",
+            "auto:1",
+            "--metrics-addr",
+            "off",
+            "--save",
+            &file,
+            script.path(),
+        ])
+        .expect(0);
+    assert!(
+        ended.stderr.contains("BASE_URL") && !ended.stderr.contains(ssh_support::PASSWORD),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        !std::fs::read_to_string(&file)
+            .unwrap()
+            .contains(ssh_support::PASSWORD)
+    );
+}
+
+#[test]
+fn nothing_stays_behind_when_a_run_is_killed() {
+    let setting = Setting::new();
+    let script = script(60, "");
+    let running = setting.start(script.path(), &[]);
+    eventually(LIMIT, "the load", || (setting.server.count() > 20).then_some(()));
+    let pid = running.pid();
+    assert_eq!(ssh_support::children(pid).len(), 0);
+    running.signal("KILL");
+    eventually(LIMIT, "the sessions end", || {
+        setting.sshd.sessions().is_empty().then_some(())
+    });
+    drop(running);
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!run_support::alive(pid));
+}
