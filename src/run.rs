@@ -72,7 +72,12 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let observer = Observer::open(&run, target.child()).await?;
     let page = observer.page.clone();
     let order = &run.order.sampling;
-    let opened = sampling::open(order, target.pid(), Vec::new(), run.epoch).await?;
+    let hosts = if order.elsewhere {
+        run.tunnels.remote_hosts()
+    } else {
+        Vec::new()
+    };
+    let opened = sampling::open(order, target.pid(), hosts, run.epoch).await?;
     if let Some(host) = opened.first() {
         let _ = run.machine.set(host.machine());
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use run_support::{Points, Running, Scripted, Server, eventually, free_port, sum};
 use serde_json::Value;
-use ssh_support::{Home, LIMIT, Sshd};
+use ssh_support::{Home, LIMIT, Setup, Sshd};
 
 /// Virtual users that request again and again, for so long; each remembers where it was sent.
 fn script(seconds: u32, thresholds: &str) -> Scripted {
@@ -94,7 +94,10 @@ fn a_result_measured_through_a_tunnel_says_so() {
     let script = script(3, "tunnel_round_trip: ['max<5000'], http_req_failed: ['rate==0']");
     let (file, port) = (script.file("run.json"), free_port());
     let address = format!("127.0.0.1:{port}");
-    let running = setting.start(script.path(), &["--save", &file, "--metrics-addr", &address]);
+    let running = setting.start(
+        script.path(),
+        &["--ssh-lanes", "4", "--save", &file, "--metrics-addr", &address],
+    );
     let page = eventually(LIMIT, "a page with requests", || {
         run_support::get(&address, "/metrics")
             .ok()
@@ -195,7 +198,10 @@ fn a_server_that_is_gone_for_good_ends_the_run_with_its_results() {
     let mut setting = Setting::new();
     let script = script(60, "");
     let file = script.file("run.json");
-    let running = setting.start(script.path(), &["--ssh-patience", "1s", "--save", &file]);
+    let running = setting.start(
+        script.path(),
+        &["--ssh-lanes", "4", "--ssh-patience", "1s", "--save", &file],
+    );
     eventually(LIMIT, "the load", || (setting.server.count() > 100).then_some(()));
     setting.sshd.kill();
     let ended = running.wait().expect(114);
@@ -236,9 +242,9 @@ fn without_a_tunnel_nothing_is_sent() {
 
 #[test]
 fn secrets_of_the_tunnel_are_none_of_the_scripts() {
-    let sshd = Sshd::with(&ssh_support::Setup {
+    let sshd = Sshd::with(&Setup {
         config: "KbdInteractiveAuthentication no",
-        ..ssh_support::Setup::default()
+        ..Setup::default()
     });
     let home = Home::without_key(&sshd).set("LOADGEN_SSH_PASSWORD", ssh_support::PASSWORD);
     let script = Scripted::new(
@@ -286,4 +292,166 @@ fn nothing_stays_behind_when_a_run_is_killed() {
     drop(running);
     std::thread::sleep(Duration::from_millis(50));
     assert!(!run_support::alive(pid));
+}
+
+/// What a run says whose login shell is this one, with the sampler's section of the summary if there is one.
+fn sampled(
+    setup: &Setup,
+    user: &str,
+    thresholds: &str,
+    more: &[&str],
+    prepare: impl FnOnce(&Sshd),
+) -> (run_support::Ended, Value) {
+    let sshd = Sshd::with(setup);
+    prepare(&sshd);
+    let (home, server) = (Home::of(&sshd), Server::start());
+    let script = script(3, thresholds);
+    let file = script.file("run.json");
+    let (host, forward) = (sshd.to(user), format!("auto:{}", server.address));
+    let arguments = [
+        "run",
+        "--tunnel",
+        &host,
+        "--forward",
+        &forward,
+        "--metrics-addr",
+        "off",
+        "--save",
+        &file,
+        script.path(),
+    ];
+    let ended = home.run(&[&arguments, more].concat());
+    assert!(server.count() > 20, "{}", ended.stderr);
+    eventually(LIMIT, "all sessions end", || {
+        sshd.sessions().is_empty().then_some(())
+    });
+    (ended.expect(0), saved(&file))
+}
+
+#[test]
+fn the_server_is_sampled_and_who_listens_there() {
+    // Only root, or the owner, can tell whose a socket is.
+    let root = nix::unistd::geteuid().is_root();
+    let (ended, run) = sampled(
+        &Setup::default(),
+        if root { "root" } else { "tester" },
+        "target_cpu_utilization: ['max<=1']",
+        &[],
+        |_| {},
+    );
+    for part in ["TARGET", "TUNNEL", "target_cpu_utilization"] {
+        assert!(ended.stdout.contains(part), "{part} in\n{}", ended.stdout);
+    }
+    let hosts = run["hosts"].as_array().unwrap();
+    assert_eq!(hosts.len(), 1, "{hosts:?}");
+    assert!(
+        hosts[0]["host"].as_str().unwrap().contains("@127.0.0.1:"),
+        "{}",
+        hosts[0]["host"]
+    );
+    // The service is this test.
+    let own = std::fs::read_to_string("/proc/self/comm").unwrap();
+    let processes = hosts[0]["processes"].as_array().unwrap();
+    assert!(
+        processes[0]["name"].as_str().unwrap().starts_with(own.trim()),
+        "{processes:?}"
+    );
+    assert!(run["target"]["machine"]["cores"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn any_login_shell_will_do_that_can_start_another() {
+    let noise = "echo '@noise from a start-up file'; echo more >&2";
+    let users: &[(&str, &str)] = &[("fish", "/usr/bin/fish"), ("bash", "/bin/bash")];
+    for (user, _) in users {
+        let setup = Setup {
+            config: "Banner FOLDER/banner",
+            users,
+            ..Setup::default()
+        };
+        let (ended, run) = sampled(&setup, user, "", &[], |sshd| {
+            sshd.write("banner", "Authorised use only.\n\x1b[2J");
+            std::fs::write(sshd.file("home/.bashrc"), noise).unwrap();
+        });
+        assert!(
+            !ended.stderr.contains("not sampled") && !ended.stdout.contains("Authorised"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(
+            run["hosts"].as_array().unwrap().len(),
+            1,
+            "{user}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_server_with_busybox_alone_is_sampled() {
+    let setup = Setup {
+        config: "SetEnv PATH=FOLDER/bin",
+        ..Setup::default()
+    };
+    let (ended, run) = sampled(&setup, "tester", "", &[], |sshd| {
+        std::fs::create_dir(sshd.file("bin")).unwrap();
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(std::path::PathBuf::from);
+        let busybox = busybox
+            .iter()
+            .find(|path| path.exists())
+            .expect("apt-get install busybox");
+        for applet in ["sh", "cat", "ls", "uname", "getconf"] {
+            std::os::unix::fs::symlink(busybox, sshd.file("bin").join(applet)).unwrap();
+        }
+    });
+    assert_eq!(run["hosts"].as_array().unwrap().len(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn without_a_shell_the_run_goes_on_and_says_what_is_missing() {
+    let setup = Setup {
+        users: &[("closed", "/usr/sbin/nologin")],
+        ..Setup::default()
+    };
+    let (ended, run) = sampled(&setup, "closed", "", &[], |_| {});
+    assert!(run["hosts"].as_array().unwrap().is_empty());
+    ended.says(&[
+        "CPU and memory of closed@127.0.0.1",
+        "are not sampled",
+        "not available",
+    ]);
+    let (ended, run) = sampled(&setup, "closed", "", &["--no-sampling"], |_| {});
+    assert!(
+        run["hosts"].as_array().unwrap().is_empty() && !ended.stderr.contains("not sampled"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_host_without_ports_is_only_looked_at() {
+    let (setting, other) = (Setting::new(), Sshd::start());
+    setting
+        .home
+        .write("known_hosts", &(setting.sshd.known() + &other.known()));
+    other.authorize(&setting.home.file("id_ed25519"));
+    let script = script(2, "");
+    let (file, host) = (script.file("run.json"), other.to("tester"));
+    setting
+        .run(script.path(), &["--tunnel", &host, "--save", &file])
+        .expect(0);
+    let run = saved(&file);
+    let mut hosts: Vec<&str> = run["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host["host"].as_str().unwrap())
+        .collect();
+    let mut both = [setting.sshd.to("tester"), host.clone()];
+    hosts.sort_unstable();
+    both.sort_unstable();
+    assert_eq!(hosts, both);
+    assert_eq!(run["target"]["tunnel"], setting.sshd.to("tester"));
+    // The look whether it lets us in, and the sampler's session.
+    assert_eq!(other.log().matches("Accepted").count(), 2, "{}", other.log());
 }

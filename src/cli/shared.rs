@@ -181,6 +181,7 @@ impl ResultArgs {
         }
         Ok(SamplingOrder {
             local: self.sample_local,
+            elsewhere: true,
             watches: watches.map_err(|error| error.to_string())?,
             interval,
         })

@@ -31,6 +31,9 @@ pub struct TunnelFlags {
     /// Judge thresholds without what overlaps an outage of the tunnel
     #[arg(long, requires = "tunnel", help_heading = "Tunnel")]
     ignore_outages: bool,
+    /// Do not sample the server's CPU, memory, pressure, disks and network
+    #[arg(long, requires = "tunnel", help_heading = "Tunnel")]
+    no_sampling: bool,
     #[command(flatten)]
     ssh: SshOptions,
 }
@@ -41,6 +44,7 @@ impl TunnelFlags {
         let tunnels = TunnelOrder::several(&self.tunnel, &self.forward, &self.ssh);
         order.tunnels = tunnels.map_err(|error| error.to_string())?;
         order.ignore_outages = self.ignore_outages;
+        order.sampling.elsewhere = !self.no_sampling;
         Ok(())
     }
 }

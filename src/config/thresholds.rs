@@ -13,7 +13,7 @@ const FIELDS: [&str; 5] = ["threshold", "abortOnFail", "delayAbortEval", "onEmpt
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 
 /// When there are metrics of the target.
-const TARGET: &str = "it is there when a target is sampled: with --sample-local, --watch or --demo";
+const TARGET: &str = "it is there when a target is sampled: with --tunnel, --sample-local, --watch or --demo";
 
 pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> Option<Vec<ThresholdSpec>> {
     let mut specs = Vec::new();

@@ -57,6 +57,8 @@ pub struct SummaryOrder {
 pub struct SamplingOrder {
     /// `--sample-local`: this machine.
     pub local: bool,
+    /// Unless `--no-sampling`: the servers that tunnels lead to.
+    pub elsewhere: bool,
     /// `--watch`.
     pub watches: Vec<Watch>,
     /// `--sample-interval`.
@@ -67,6 +69,7 @@ impl Default for SamplingOrder {
     fn default() -> SamplingOrder {
         SamplingOrder {
             local: false,
+            elsewhere: true,
             watches: Vec::new(),
             interval: Duration::from_secs(1),
         }
@@ -135,7 +138,8 @@ impl SamplingOrder {
 impl Order {
     /// Whether a target is sampled.
     pub fn samples(&self) -> bool {
-        self.demo.is_some() || self.sampling.is_local(false)
+        let elsewhere = self.sampling.elsewhere && !self.tunnels.is_empty();
+        self.demo.is_some() || elsewhere || self.sampling.is_local(elsewhere)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::signals;
 use crate::metrics::TunnelSample;
 use crate::output::Progress;
-use crate::remote::ssh::{Destination, SshError, SshOptions};
+use crate::remote::ssh::{Connector, Destination, SshError, SshOptions};
 use crate::remote::tunnel::{Forwards, Port, Tunnel};
 use crate::report::humanize_bytes;
 
@@ -92,7 +92,8 @@ const SHOW_PLAIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// It does not come to be.
 pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)) -> Result<Held, SshError> {
-    let mut tunnel = Tunnel::open(&order.destination, &order.forwards, &order.ssh)?;
+    let connector = Arc::new(Connector::new(&order.destination, &order.ssh)?);
+    let mut tunnel = Tunnel::open(connector, &order.destination, &order.forwards, &order.ssh)?;
     let watch = tunnel.watch();
     watch.keep_warm(order.ssh.ssh_warm as usize);
     let mut stop = tokio::spawn(signals::next());

@@ -1,16 +1,20 @@
 //! The tunnels of a run: opened before the script is loaded, as its variables point at them; watched while it runs; closed
 //! when nobody sends anything any more.
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Run;
 use super::order::{Order, RunError};
+use super::sampling::RemoteHost;
 use super::tunnel::described;
 use crate::metrics::tunnel::{OUTAGE, define};
 use crate::metrics::{
     Batch, Contains, Epoch, HttpRecord, Kind, Outage, Registry, Sample, Snapshot, TagSet, TagsId,
     TunnelSample, Value, builtin,
 };
+use crate::remote::ssh::{Connector, Stop};
 use crate::remote::tunnel::{Port, Tunnel, Watch};
 use crate::report::{TunnelReport, tunnel_section};
 
@@ -43,6 +47,16 @@ pub struct Tunnels(Vec<Tunnel>, View);
 #[derive(Clone, Debug, Default)]
 pub struct View {
     tunnels: Vec<Seen>,
+    hosts: Vec<Host>,
+}
+
+/// A server that is to be sampled.
+#[derive(Clone)]
+struct Host {
+    name: Arc<str>,
+    connector: Arc<Connector>,
+    /// Ports of its own that are forwarded.
+    ports: Vec<u16>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,11 +76,24 @@ impl Tunnels {
         let mut tunnels = Vec::new();
         let mut view = View::default();
         for asked in &order.tunnels {
-            // A host that is only looked at has no ports.
+            let connector = Arc::new(Connector::new(&asked.destination, &asked.ssh)?);
+            let own = asked
+                .forwards
+                .as_slice()
+                .iter()
+                .filter(|forward| forward.is_of_the_server());
+            let host = Host {
+                name: asked.destination.to_string().into(),
+                connector: connector.clone(),
+                ports: own.map(|forward| forward.port).collect(),
+            };
+            view.hosts.push(host);
             if asked.forwards.as_slice().is_empty() {
+                // It is only looked at: whoever has to be asked is asked now.
+                drop(connector.connect(&Stop::default())?);
                 continue;
             }
-            let tunnel = Tunnel::open(&asked.destination, &asked.forwards, &asked.ssh)?;
+            let tunnel = Tunnel::open(connector, &asked.destination, &asked.forwards, &asked.ssh)?;
             view.tunnels.push(Seen {
                 watch: tunnel.watch(),
                 ports: tunnel.ports().to_vec(),
@@ -99,6 +126,22 @@ impl View {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.tunnels.is_empty()
+    }
+
+    /// The servers, as hosts to sample. Each has a session of its own for that.
+    pub fn remote_hosts(&self) -> Vec<RemoteHost> {
+        let host = |host: &Host| {
+            let connector = host.connector.clone();
+            RemoteHost {
+                name: host.name.clone(),
+                pipe: Box::new(move || match connector.shell() {
+                    Ok(pipe) => Ok(Box::new(pipe)),
+                    Err(error) => Err(io::Error::other(error)),
+                }),
+                ports: host.ports.clone(),
+            }
+        };
+        self.hosts.iter().map(host).collect()
     }
 
     fn ports(&self) -> impl Iterator<Item = &Port> {
@@ -259,6 +302,14 @@ fn variables<'a>(ports: impl Iterator<Item = &'a Port>) -> Vec<(String, String)>
         variables.push(("BASE_URL".to_owned(), url(port, "http", "")));
     }
     variables
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 struct Marker<'a> {

@@ -20,6 +20,7 @@ mod pattern;
 mod prompt;
 pub mod pump;
 mod questions;
+mod shell;
 mod stream;
 mod traffic;
 mod transport;
@@ -32,6 +33,7 @@ pub use destination::Destination;
 pub use error::SshError;
 pub use jump::Jump;
 pub use options::SshOptions;
+pub use shell::SshPipe;
 pub use traffic::{Target, Traffic};
 pub use transport::{Channel, Failed, Transport};
 

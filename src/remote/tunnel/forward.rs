@@ -28,6 +28,12 @@ impl Forward {
         }
     }
 
+    /// Whether it leads to the server itself, and not to a host beyond it.
+    pub fn is_of_the_server(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// Where it leads, as `host:port`.
     pub fn target(&self) -> String {
         format!("{}:{}", bracketed(&self.host), self.port)

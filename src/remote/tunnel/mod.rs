@@ -47,16 +47,17 @@ pub struct Port {
 }
 
 impl Tunnel {
-    /// Takes the local ports, connects and logs in. May ask on the terminal.
+    /// Takes the local ports, connects by `connector`, which is that of the destination, and logs in. May ask on the
+    /// terminal.
     ///
     /// # Errors
     /// A port is taken, there is no connection, or the server does not let us in.
     pub fn open(
+        connector: Arc<Connector>,
         destination: &Destination,
         forwards: &Forwards,
         options: &SshOptions,
     ) -> Result<Tunnel, SshError> {
-        let connector = Connector::new(destination, options)?;
         // What is wrong here is told before anybody types a password.
         let listeners: Vec<Listener> = forwards
             .as_slice()

@@ -82,7 +82,7 @@ pub struct Shared {
     /// The server, as the user calls it.
     pub host: Arc<str>,
     /// Makes connections to it.
-    pub connector: Connector,
+    pub connector: Arc<Connector>,
     /// Where the forwarded ports lead to.
     pub targets: Vec<Target>,
     /// The connections to the server.
@@ -113,7 +113,7 @@ impl Shared {
     /// A tunnel without a connection yet.
     pub fn new(
         host: Arc<str>,
-        connector: Connector,
+        connector: Arc<Connector>,
         targets: Vec<Target>,
         lanes: Vec<Lane>,
         acceptor: Waker,
