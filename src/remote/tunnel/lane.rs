@@ -139,6 +139,7 @@ fn serve(shared: &Shared, lane: &Lane, pump: &mut Pump, poll: &mut Poll) -> Resu
     while !shared.is_stopped() {
         while let Some((socket, target)) = lane.take() {
             pump.adopt(socket, target)?;
+            lane.taken();
         }
         pump.keep_warm(shared.warm_each.load(Ordering::SeqCst));
         pump.turn(poll, &mut events, Duration::from_secs(1))?;

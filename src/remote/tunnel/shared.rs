@@ -20,7 +20,7 @@ pub struct Lane {
     pub traffic: Traffic,
     /// Connections that it is to take on.
     mailbox: Mutex<VecDeque<Incoming>>,
-    /// How many of these there are.
+    /// How many of these there are, with the one that is just being taken on.
     pending: AtomicU64,
     /// Ends an attempt to connect.
     pub stop: Stop,
@@ -51,9 +51,12 @@ impl Lane {
         if self.pending.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let taken = lock(&self.mailbox).pop_front()?;
+        lock(&self.mailbox).pop_front()
+    }
+
+    /// What was taken last counts elsewhere now: at no time does it count nowhere, or the next would come here too.
+    pub fn taken(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
-        Some(taken)
     }
 
     /// How much it has to do.
