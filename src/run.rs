@@ -49,7 +49,7 @@ use crate::engine::{
 use crate::metrics::machine::Machine;
 use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet};
 use crate::net;
-use crate::output::{MetricsServer, RunState};
+use crate::output::{LivePage, RunState};
 use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Runs a test from beginning to end, on the current thread's runtime.
@@ -86,9 +86,8 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let _signals = signals::listen(run.control.clone());
     let handle = run.launch(batches.clone())?;
     let watching = observer.watch(inbox, handle.live(), sampling);
-    let ending = run.steer(handle, &batches, page.as_deref()).await;
+    let ending = run.steer(handle, &batches, &page).await;
     drop(batches);
-    drop(page);
     match watching.await {
         Ok(observer) => Ok(finish::finish(&run, observer, ending, destinations).await),
         Err(error) => Ok(Ending::Panic(format!("the collector: {error}"))),
@@ -177,13 +176,8 @@ impl Run {
     }
 
     /// From virtual users that begin to initialise to the end of `teardown()`.
-    async fn steer(
-        &self,
-        mut handle: Handle,
-        batches: &Sender<Batch>,
-        page: Option<&MetricsServer>,
-    ) -> Ending {
-        let state = |state| page.into_iter().for_each(|page| page.set_state(state));
+    async fn steer(&self, mut handle: Handle, batches: &Sender<Batch>, page: &LivePage) -> Ending {
+        let state = |state| page.set_state(state);
         let mut set_up = Ok(());
         let initialised = self.initialise(&mut handle).await;
         if initialised {
@@ -194,7 +188,7 @@ impl Run {
             match &set_up {
                 Ok(()) => {
                     self.tunnels.warm(handle.live().vus_max()).await;
-                    if let Some(page) = page {
+                    if self.order.metrics_addr.is_some() {
                         scrape::first(page, self.order.linger, &self.control).await;
                     }
                     state(RunState::Running);

@@ -11,7 +11,7 @@ use clap::Args;
 use super::exit::{ExitCode, fail};
 use super::log::{LogArgs, colour};
 use crate::config::{self, RawOptions, Settings};
-use crate::output::{OutputError, OutputSpec, Progress};
+use crate::output::{OutputError, OutputSpec, Progress, PushOptions};
 use crate::pace::parse_duration;
 use crate::remote::Watch;
 use crate::remote::ssh::SECRETS as SSH_SECRETS;
@@ -22,6 +22,9 @@ use crate::run::{self, Linger, Order, SamplingOrder, Subject, SummaryOrder};
 const LINGER: &str = "60s";
 /// The shortest `--sample-interval`.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
+/// How often metrics are pushed unless told otherwise, and at most.
+const PUSH: Duration = Duration::from_secs(5);
+const SHORTEST_PUSH: Duration = Duration::from_secs(1);
 /// Where `/metrics` is unless told otherwise.
 const METRICS: &str = "127.0.0.1:9464";
 
@@ -35,6 +38,15 @@ pub struct ResultArgs {
     /// Where the live Prometheus page is served, or "off" [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR", help_heading = "Output")]
     pub metrics_addr: Option<String>,
+    /// Push the metrics to a receiver of Prometheus remote write, such as http://prometheus:9090/api/v1/write
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub remote_write: Option<String>,
+    /// A header of these pushes, 'Name: value' (repeatable); LOADGEN_REMOTE_WRITE_HEADERS has one a line
+    #[arg(long, value_name = "HEADER", help_heading = "Output")]
+    pub remote_write_header: Vec<String>,
+    /// How often to push [default: 5s]
+    #[arg(long, value_name = "DURATION", help_heading = "Output")]
+    pub remote_write_interval: Option<String>,
     /// Wait for a scrape of /metrics before the load and after it, for at most this long
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = LINGER, help_heading = "Output")]
     pub linger: Option<String>,
@@ -142,6 +154,7 @@ impl ResultArgs {
             ignore_outages: false,
             outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
+            push: self.push(&settings)?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
             summary: SummaryOrder {
                 mode,
@@ -166,6 +179,38 @@ fn command() -> Vec<String> {
 }
 
 impl ResultArgs {
+    /// Where metrics are pushed to, if anywhere.
+    fn push(&self, settings: &Settings) -> Result<Option<PushOptions>, String> {
+        let given =
+            |flag: &Option<String>, name| flag.clone().or_else(|| settings.get(name).map(str::to_owned));
+        let Some(url) = given(&self.remote_write, "REMOTE_WRITE") else {
+            return Ok(None);
+        };
+        let mut headers = self.remote_write_header.clone();
+        let lines = settings.get("REMOTE_WRITE_HEADERS").unwrap_or_default();
+        headers.extend(
+            lines
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(str::to_owned),
+        );
+        let interval = match given(&self.remote_write_interval, "REMOTE_WRITE_INTERVAL") {
+            None => PUSH,
+            Some(text) => {
+                parse_duration(&text).map_err(|error| format!("--remote-write-interval: {error}"))?
+            }
+        };
+        if interval < SHORTEST_PUSH {
+            return Err(format!(
+                "--remote-write-interval: it must be at least {} s, as the numbers are new once a second",
+                SHORTEST_PUSH.as_secs()
+            ));
+        }
+        PushOptions::new(&url, &headers, interval)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    }
+
     /// What is sampled, and how often.
     fn sampling(&self) -> Result<SamplingOrder, String> {
         let watches: Result<Vec<Watch>, _> = self.watch.iter().map(|text| text.parse()).collect();

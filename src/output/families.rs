@@ -8,6 +8,7 @@ mod buckets;
 mod format;
 mod openmetrics;
 mod protobuf;
+mod remote_write;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 
 pub(super) use buckets::{BYTES, Buckets, Exemplar, NUMBERS, SECONDS};
 pub use format::Format;
+pub use remote_write::Stamp;
 
 use buckets::Native;
 
@@ -103,6 +105,13 @@ impl Families {
             Format::OpenMetrics => openmetrics::encode(families).into_bytes(),
             Format::Protobuf => protobuf::encode(families),
         }
+    }
+}
+
+impl Families {
+    /// The page as a body of remote write, compressed, and the number of samples in it.
+    pub(super) fn push(self, stamp: &Stamp) -> (Vec<u8>, usize) {
+        remote_write::encode(self.0.into_values(), stamp)
     }
 }
 

@@ -8,9 +8,11 @@ mod custom;
 mod families;
 mod file;
 mod json;
+mod live;
 mod process;
 mod progress;
 mod prometheus;
+mod push;
 mod remote;
 mod server;
 mod text;
@@ -18,10 +20,12 @@ mod tunnel;
 
 pub use families::Format;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
+pub use live::LivePage;
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
     TunnelUse, Work,
 };
 pub use prometheus::{Load, Page, RunInfo, RunState, ScenarioLoad, render};
+pub use push::{PushCounts, PushError, PushOptions, Pusher};
 pub use server::{BindError, MetricsServer};

@@ -5,14 +5,16 @@
 //! page on: a scrape before the load and one after it then give exact totals.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::metrics::{Exemplars, Snapshot, TunnelSample};
 use crate::pace::Offered;
 
 use super::custom;
-use super::families::{Families, Format, labels};
+use super::families::{Families, Format, Stamp, labels};
 use super::process::ProcessUsage;
+use super::push::PushCounts;
 use super::remote::HostView;
 use super::tunnel;
 
@@ -96,6 +98,8 @@ pub struct Page {
     /// What requests go through, if anything.
     pub tunnels: Vec<TunnelSample>,
     pub process: ProcessUsage,
+    /// What became of the samples that were pushed, if any are.
+    pub pushes: Option<Arc<PushCounts>>,
     /// Requests whose traces were exported.
     pub exemplars: Arc<Exemplars>,
     /// How long the previous page took to make, and how many were asked for before this one.
@@ -105,6 +109,15 @@ pub struct Page {
 
 /// The page in a format.
 pub fn render(page: &Page, format: Format) -> Vec<u8> {
+    families(page).encode(format)
+}
+
+/// The page for a receiver of remote write, compressed, and the number of samples in it.
+pub fn render_push(page: &Page, stamp: &Stamp) -> (Vec<u8>, usize) {
+    families(page).push(stamp)
+}
+
+fn families(page: &Page) -> Families {
     let mut families = Families::default();
     run(page, &mut families);
     let empty = [];
@@ -119,13 +132,14 @@ pub fn render(page: &Page, format: Format) -> Vec<u8> {
     view.data_and_checks(&mut families);
     view.websockets(&mut families);
     view.generator(&mut families);
+    pushes(page, &mut families);
     thresholds(page, &mut families);
     machines(page, &mut families);
     tunnel::families(page, &mut families);
     if let Some(snapshot) = &page.snapshot {
         custom::families(snapshot, &mut families);
     }
-    families.encode(format)
+    families
 }
 
 fn run(page: &Page, families: &mut Families) {
@@ -208,6 +222,24 @@ fn load(load: &Load, families: &mut Families) {
         "TCP connections to the target that were opened.",
         Vec::new(),
         opened as f64,
+    );
+}
+
+fn pushes(page: &Page, families: &mut Families) {
+    let Some(counts) = &page.pushes else { return };
+    for (result, count) in [("sent", &counts.sent), ("lost", &counts.lost)] {
+        families.counter(
+            "loadgen_remote_write_samples_total",
+            "Samples for the receiver of remote write: sent, or lost because it refuses them or is away for too long.",
+            labels([("result", result)]),
+            count.load(Ordering::Relaxed) as f64,
+        );
+    }
+    families.counter(
+        "loadgen_remote_write_failures_total",
+        "Tries to push that failed.",
+        Vec::new(),
+        counts.failures.load(Ordering::Relaxed) as f64,
     );
 }
 

@@ -1,13 +1,10 @@
 //! The HTTP server behind `/metrics`: one small task that renders the page when somebody asks for it.
-//!
-//! It also knows when it was asked, so that a run can begin after a first scrape and end after a last one: that is what
-//! makes the totals of a short run exact in Prometheus.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,16 +14,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::metrics::{Exemplars, HostSample, Snapshot, TunnelSample};
 use crate::net::port_holder;
 
 use super::families::Format;
-use super::process;
-use super::prometheus::{Load, Page, RunInfo, RunState, render};
-use super::remote;
+use super::live::LivePage;
 
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -55,55 +49,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct MetricsServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    page: Mutex<State>,
-    scraped: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    page: Page,
-    /// When the last page that went out was begun.
-    last: Option<Instant>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.page.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Renders a page. The lock is held only to copy what it shows, which is shared.
-    fn scrape(&self, format: Format) -> Vec<u8> {
-        let begun = Instant::now();
-        let mut page = self.lock().page.clone();
-        page.process = process::usage();
-        let body = render(&page, format);
-        let mut state = self.lock();
-        state.page.scrapes += 1;
-        state.page.scrape_duration = begun.elapsed();
-        state.last = Some(begun);
-        drop(state);
-        self.scraped.notify_waiters();
-        body
-    }
-}
-
-impl Shared {
-    /// The target's page; `?host=NAME` chooses one of several. It is no scrape of the test.
-    fn remote(&self, query: Option<&str>) -> String {
-        let hosts = self.lock().page.hosts.clone();
-        let only = query.and_then(|query| {
-            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-            pairs.find_map(|(key, value)| (key == "host").then(|| value.into_owned()))
-        });
-        remote::render(&hosts, only.as_deref())
-    }
 }
 
 impl MetricsServer {
@@ -112,7 +59,7 @@ impl MetricsServer {
     /// # Errors
     /// An address that is in use or not this machine's; the message names the port, who holds it where that can be
     /// told, and the flag.
-    pub async fn bind(address: SocketAddr, info: RunInfo) -> Result<MetricsServer, BindError> {
+    pub async fn bind(address: SocketAddr, page: Arc<LivePage>) -> Result<MetricsServer, BindError> {
         let error = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse {
                 address,
@@ -122,19 +69,10 @@ impl MetricsServer {
         };
         let listener = TcpListener::bind(address).await.map_err(error)?;
         let bound = listener.local_addr().map_err(error)?;
-        let page = Page {
-            info,
-            ..Page::default()
-        };
-        let shared = Arc::new(Shared {
-            page: Mutex::new(State { page, last: None }),
-            scraped: Notify::new(),
-        });
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, shared.clone(), stopped));
+        let task = tokio::spawn(serve(listener, page, stopped));
         Ok(MetricsServer {
             address: bound,
-            shared,
             stop,
             task,
         })
@@ -143,74 +81,6 @@ impl MetricsServer {
     /// Where the page is, with the port that was taken.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Shows this snapshot from now on.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.shared.lock().page.snapshot = Some(snapshot);
-    }
-
-    /// Shows this load from now on.
-    pub fn publish_load(&self, load: Load) {
-        self.shared.lock().page.load = load;
-    }
-
-    /// Shows this sample as the newest of its machine.
-    pub fn publish_host(&self, sample: HostSample) {
-        let hosts = &mut self.shared.lock().page.hosts;
-        match hosts.iter_mut().find(|known| known.newest.host == sample.host) {
-            Some(known) => {
-                (known.newest, known.up) = (sample, true);
-                known.readings += 1;
-            }
-            None => hosts.push(sample.into()),
-        }
-    }
-
-    /// A machine told nothing when it was asked: what it told before is no longer shown.
-    pub fn lose_host(&self, host: &str) {
-        let hosts = &mut self.shared.lock().page.hosts;
-        for known in hosts.iter_mut().filter(|known| &*known.newest.host == host) {
-            known.up = false;
-            known.failures += 1;
-        }
-    }
-
-    /// Shows these requests as examples of the durations' buckets.
-    pub fn set_exemplars(&self, exemplars: Arc<Exemplars>) {
-        self.shared.lock().page.exemplars = exemplars;
-    }
-
-    /// Shows these numbers of the tunnels.
-    pub fn publish_tunnels(&self, samples: Vec<TunnelSample>) {
-        self.shared.lock().page.tunnels = samples;
-    }
-
-    /// Shows the run in this state.
-    pub fn set_state(&self, state: RunState) {
-        self.shared.lock().page.state = state;
-    }
-
-    /// When the last page that was served was begun.
-    pub fn last_scrape(&self) -> Option<Instant> {
-        self.shared.lock().last
-    }
-
-    /// Waits until a page was served that was begun after `after`, for at most `timeout`. Whether there was one.
-    pub async fn wait_scrape(&self, after: Instant, timeout: Duration) -> bool {
-        let scraped = async {
-            loop {
-                let next = self.shared.scraped.notified();
-                tokio::pin!(next);
-                // Registered before the look, so that a scrape in between is not missed.
-                next.as_mut().enable();
-                if self.last_scrape().is_some_and(|last| last > after) {
-                    return;
-                }
-                next.await;
-            }
-        };
-        tokio::time::timeout(timeout, scraped).await.is_ok()
     }
 
     /// Stops accepting, lets answers that are on their way finish, and closes the port.
@@ -227,7 +97,7 @@ impl Drop for MetricsServer {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn serve(listener: TcpListener, page: Arc<LivePage>, mut stopped: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -237,10 +107,10 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::R
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
-        let (shared, mut stopped) = (shared.clone(), stopped.clone());
+        let (page, mut stopped) = (page.clone(), stopped.clone());
         connections.spawn(async move {
             let service = service_fn(move |request| {
-                let response = answer(&request, &shared);
+                let response = answer(&request, &page);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
@@ -282,7 +152,7 @@ async fn accept(
 const INDEX: &str = "<!doctype html><title>loadgen</title><h1>loadgen</h1><p><a href=\"/metrics\">/metrics</a>: the test</p>\n\
      <p><a href=\"/metrics/remote\">/metrics/remote</a>: the target's machine, as node_exporter shows it</p>\n";
 
-fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, page: &LivePage) -> Response<Full<Bytes>> {
     let head = request.method() == Method::HEAD;
     if !head && request.method() != Method::GET {
         let mut response = respond(
@@ -303,12 +173,12 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
     let response = match request.uri().path() {
         // A HEAD reads no numbers, so it is not a scrape.
         "/metrics" if head => respond(StatusCode::OK, format.content_type(), ""),
-        "/metrics" => respond(StatusCode::OK, format.content_type(), shared.scrape(format)),
+        "/metrics" => respond(StatusCode::OK, format.content_type(), page.scrape(format)),
         "/metrics/remote" if head => respond(StatusCode::OK, Format::Text.content_type(), ""),
         "/metrics/remote" => respond(
             StatusCode::OK,
             Format::Text.content_type(),
-            shared.remote(request.uri().query()),
+            page.remote(request.uri().query()),
         ),
         "/" => respond(StatusCode::OK, "text/html; charset=utf-8", INDEX),
         _ => respond(
@@ -338,14 +208,17 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
+    use std::time::Instant;
+
     use super::*;
+    use crate::output::RunInfo;
 
     async fn server() -> MetricsServer {
         let info = RunInfo {
             scenarios: vec!["default".to_owned()],
             ..RunInfo::default()
         };
-        MetricsServer::bind("127.0.0.1:0".parse().unwrap(), info)
+        MetricsServer::bind("127.0.0.1:0".parse().unwrap(), LivePage::new(info))
             .await
             .unwrap()
     }
@@ -386,29 +259,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_can_wait_for_a_scrape() {
-        let server = server().await;
+        let page = LivePage::new(RunInfo::default());
+        let server = MetricsServer::bind("127.0.0.1:0".parse().unwrap(), page.clone())
+            .await
+            .unwrap();
         let begin = Instant::now();
-        assert!(!server.wait_scrape(begin, Duration::from_millis(20)).await);
+        assert!(!page.wait_scrape(begin, Duration::from_millis(20)).await);
         let (seen, _) = tokio::join!(
-            server.wait_scrape(begin, Duration::from_secs(5)),
+            page.wait_scrape(begin, Duration::from_secs(5)),
             ask(server.address(), "GET /metrics")
         );
         assert!(seen);
         assert!(
-            server.wait_scrape(begin, Duration::ZERO).await,
+            page.wait_scrape(begin, Duration::ZERO).await,
             "one that was already"
         );
-        assert!(
-            !server
-                .wait_scrape(Instant::now(), Duration::from_millis(20))
-                .await
-        );
+        assert!(!page.wait_scrape(Instant::now(), Duration::from_millis(20)).await);
     }
 
     #[tokio::test]
     async fn a_port_in_use_is_named_with_its_holder() {
         let server = server().await;
-        let error = MetricsServer::bind(server.address(), RunInfo::default())
+        let error = MetricsServer::bind(server.address(), LivePage::new(RunInfo::default()))
             .await
             .unwrap_err()
             .to_string();

@@ -21,7 +21,7 @@ use crate::metrics::{
     Batch, Collector, Epoch, HostSample, Registry, Sample, Snapshot, TagsId, TargetMetrics, builtin,
 };
 use crate::net::Shared;
-use crate::output::{FileOutput, MetricsServer, RunInfo};
+use crate::output::{FileOutput, LivePage, MetricsServer, Pusher, RunInfo};
 
 /// Batches come every 250 ms; a window is closed this long after its end, when they all have come.
 const GRACE: Duration = Duration::from_millis(300);
@@ -34,8 +34,12 @@ pub struct Observer {
     pub collector: Collector,
     /// `--out`.
     pub files: Vec<FileOutput>,
+    /// What there is to show of the run.
+    pub page: Arc<LivePage>,
     /// `/metrics`, unless it is off.
-    pub page: Option<Arc<MetricsServer>>,
+    pub server: Option<MetricsServer>,
+    /// `--remote-write`.
+    pub pusher: Option<Pusher>,
     epoch: Epoch,
     control: Control,
     begun: Begun,
@@ -51,6 +55,22 @@ pub struct Observer {
     /// Whether our own target has been seen, and has not ended since.
     demo: Option<bool>,
     tunnels: View,
+}
+
+/// What tells the series of this generator from those of others, where nobody scrapes it and says so.
+fn pushed_labels() -> Vec<(String, String)> {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    let instance = format!(
+        "{}:{}",
+        host.as_deref().unwrap_or("localhost"),
+        std::process::id()
+    );
+    vec![
+        ("job".to_owned(), "loadgen".to_owned()),
+        ("instance".to_owned(), instance),
+    ]
 }
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
@@ -119,29 +139,33 @@ impl Observer {
         for spec in &run.order.outputs {
             files.push(FileOutput::open(spec, registry.clone(), epoch, thresholds)?);
         }
-        let page = match run.order.metrics_addr {
-            Some(address) => {
-                let info = RunInfo {
-                    run_id: run.id.clone(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    script: run.order.name.clone(),
-                    scenarios: run
-                        .config
-                        .scenarios
-                        .iter()
-                        .map(|scenario| scenario.name.clone())
-                        .collect(),
-                };
-                Some(Arc::new(MetricsServer::bind(address, info).await?))
-            }
+        let page = LivePage::new(RunInfo {
+            run_id: run.id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            script: run.order.name.clone(),
+            scenarios: run
+                .config
+                .scenarios
+                .iter()
+                .map(|scenario| scenario.name.clone())
+                .collect(),
+        });
+        let server = match run.order.metrics_addr {
+            Some(address) => Some(MetricsServer::bind(address, page.clone()).await?),
+            None => None,
+        };
+        let pusher = match &run.order.push {
+            Some(options) => Some(Pusher::start(options.clone(), page.clone(), pushed_labels())?),
             None => None,
         };
         let (control, begun) = (run.control.clone(), run.begun.clone());
-        let display = Display::open(run, page.as_deref(), demo);
+        let display = Display::open(run, server.as_ref(), demo);
         let mut observer = Observer {
             collector,
             files,
             page,
+            server,
+            pusher,
             epoch,
             control,
             begun,
@@ -266,9 +290,7 @@ impl Observer {
         }
         let numbers = self.tunnels.samples();
         self.display.tunnels(&numbers);
-        if let Some(page) = &self.page {
-            page.publish_tunnels(numbers);
-        }
+        self.page.publish_tunnels(numbers);
         if let Some(reason) = self.tunnels.failure() {
             self.control.stop_now(Reason::Lost(reason));
         }
@@ -300,9 +322,7 @@ impl Observer {
         match reading {
             Reading::Sample(sample) => self.sample(*sample),
             Reading::Lost(host) => {
-                if let Some(page) = &self.page {
-                    page.lose_host(&host);
-                }
+                self.page.lose_host(&host);
                 self.display.lose_target(&host);
             }
         }
@@ -325,25 +345,19 @@ impl Observer {
                 samples,
             });
         }
-        if let Some(page) = &self.page {
-            page.publish_host(sample.clone());
-        }
+        self.page.publish_host(sample.clone());
         self.display.target(&sample);
         self.collector.host(sample);
     }
 
     fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let snapshot = self.begun.fit(snapshot);
-        if let Some(page) = &self.page {
-            page.publish(snapshot.clone());
-        }
+        self.page.publish(snapshot.clone());
         snapshot
     }
 
     fn publish_load(&self, live: &Live, elapsed: Duration) {
-        if let Some(page) = &self.page {
-            page.publish_load(self.part.load(live, &self.net, elapsed));
-        }
+        self.page.publish_load(self.part.load(live, &self.net, elapsed));
     }
 
     /// The last judgement and the final snapshot, which is also published.

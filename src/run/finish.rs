@@ -48,12 +48,13 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         hints: &hints,
     };
     destinations.write(run, &snapshot, timeline, told, &ending);
-    if let Some(page) = observer.page {
-        page.set_state(RunState::Finished);
-        scrape::last(&page, run.order.linger, &run.control).await;
-        if let Ok(page) = std::sync::Arc::try_unwrap(page) {
-            page.shutdown().await;
-        }
+    observer.page.set_state(RunState::Finished);
+    if let Some(pusher) = observer.pusher {
+        pusher.finish().await;
+    }
+    if let Some(server) = observer.server {
+        scrape::last(&observer.page, run.order.linger, &run.control).await;
+        server.shutdown().await;
     }
     ending
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
-use crate::output::{BindError, OutputError, OutputSpec, Progress};
+use crate::output::{BindError, OutputError, OutputSpec, Progress, PushError, PushOptions};
 use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
 use crate::script::{Entry, ScriptError};
@@ -109,6 +109,8 @@ pub struct Order {
     pub outputs: Vec<OutputSpec>,
     /// `--metrics-addr`; `None` is off.
     pub metrics_addr: Option<SocketAddr>,
+    /// `--remote-write`.
+    pub push: Option<PushOptions>,
     /// `--linger`.
     pub linger: Linger,
     /// The summary.
@@ -262,6 +264,9 @@ pub enum RunError {
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),
+    /// Nothing can be pushed.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// The tunnel to the target.
     #[error(transparent)]
     Tunnel(#[from] crate::remote::ssh::SshError),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::order::Linger;
 use crate::engine::Control;
-use crate::output::MetricsServer;
+use crate::output::LivePage;
 
 /// How long a scraper that was there during the run is waited for without `--linger`.
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -12,7 +12,7 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// With `--linger`, waits for a first scrape, so that every series is known at zero before the load starts.
-pub async fn first(page: &MetricsServer, linger: Linger, control: &Control) {
+pub async fn first(page: &LivePage, linger: Linger, control: &Control) {
     if let Linger::For(time) = linger
         && page.last_scrape().is_none()
     {
@@ -27,7 +27,7 @@ pub async fn first(page: &MetricsServer, linger: Linger, control: &Control) {
 }
 
 /// Waits until the page that was published last has been read.
-pub async fn last(page: &MetricsServer, linger: Linger, control: &Control) {
+pub async fn last(page: &LivePage, linger: Linger, control: &Control) {
     let (time, told) = match linger {
         Linger::For(time) => (time, true),
         Linger::IfScraped if page.last_scrape().is_some() => (LAST_LOOK, false),
@@ -42,7 +42,7 @@ pub async fn last(page: &MetricsServer, linger: Linger, control: &Control) {
     }
 }
 
-async fn wait(page: &MetricsServer, after: Option<Instant>, time: Duration, control: &Control) -> bool {
+async fn wait(page: &LivePage, after: Option<Instant>, time: Duration, control: &Control) -> bool {
     let level = control.level();
     let deadline = Instant::now() + time;
     while Instant::now() < deadline && control.level() == level {

@@ -118,7 +118,7 @@ fn put_exemplar(page: &mut String, exemplar: &Exemplar) {
 }
 
 /// A number as the format writes it; bounds always have a decimal point.
-struct Number(f64);
+pub(super) struct Number(pub(super) f64);
 
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

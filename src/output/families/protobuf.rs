@@ -11,7 +11,7 @@ use super::buckets::SCHEMA;
 use super::{Exemplar, Family, More};
 
 /// The least number that is not counted as zero: the field's default, 2^-128.
-const ZERO: f64 = 2.938_735_877_055_719e-39;
+pub(super) const ZERO: f64 = 2.938_735_877_055_719e-39;
 
 // The messages, as far as the page has them; numbers are those of metrics.proto.
 

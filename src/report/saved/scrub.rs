@@ -151,7 +151,7 @@ impl Scrubber {
 
     fn argument(&self, before: &str, argument: &str) -> String {
         match before {
-            "-H" | "--header" => return header(argument),
+            "-H" | "--header" | "--remote-write-header" => return header(argument),
             "-b" | "--body" if !argument.starts_with('@') => return HIDDEN.to_owned(),
             "--demo-args" => {
                 let words: Vec<String> = argument.split_whitespace().map(str::to_owned).collect();
