@@ -136,7 +136,7 @@ fn a_command_tells_how_it_ended() {
            eq(exec('head -c 3000000 /dev/zero').stdout.length, 1048576);
            eq(thrown(() => exec(['no-such-program-here'])).includes('cannot run `no-such-program-here`'), true);
            eq(thrown(() => exec([])).includes('takes a shell command'), true);
-           eq(thrown(() => exec('true', { shell: 'fish' })), 'exec() has no option `shell`; there are timeout, env, cwd and input');
+           eq(thrown(() => exec('true', { shell: 'fish' })), 'exec() has no option `shell`; there are timeout, env, cwd, input and on');
          }"#,
     );
     ran(&script, &["--allow-exec"]).expect(0);

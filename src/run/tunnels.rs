@@ -17,6 +17,7 @@ use crate::metrics::{
 use crate::remote::ssh::{Connector, Stop};
 use crate::remote::tunnel::{Port, Tunnel, Watch};
 use crate::report::{TunnelReport, tunnel_section};
+use crate::script::{Ended, Remote};
 
 /// Channels are opened ahead for as many virtual users as there are when the load begins, up to this number for each port.
 const MOST_WARM: u32 = 256;
@@ -142,6 +143,22 @@ impl View {
             }
         };
         self.hosts.iter().map(host).collect()
+    }
+
+    /// What runs a command on the first of the servers.
+    pub fn remote(&self) -> Option<Remote> {
+        let connector = self.hosts.first()?.connector.clone();
+        Some(Arc::new(move |script, input, limit| {
+            let finished = connector
+                .run(script, input, limit)
+                .map_err(|error| error.to_string())?;
+            Ok(Ended {
+                code: finished.code,
+                stdout: finished.stdout,
+                stderr: finished.stderr,
+                timed_out: finished.timed_out,
+            })
+        }))
     }
 
     fn ports(&self) -> impl Iterator<Item = &Port> {

@@ -86,10 +86,12 @@ async fn call(
     } else {
         Exec::Forbidden
     };
+    let remote = run.tunnels.remote();
     let (control, around) = (run.control.clone(), run.around());
     let task = move |recorder: Recorder| async move {
         let shop = Workshop::new(program, recorder, epoch, net, http);
         shop.exec.set(exec);
+        shop.remote.replace(remote);
         let seat = Seat {
             tags,
             around,

@@ -16,7 +16,7 @@ use super::{
     events::Events,
     expected::Expected,
     fiber::{Bridge, interruption},
-    modules::verify::Exec,
+    modules::verify::{Exec, Remote},
     program::Program,
     user::{Seat, Turn},
     variables::origin,
@@ -43,6 +43,8 @@ pub struct Workshop {
     pub http: HttpDefaults,
     /// Whether `exec()` may run commands.
     pub exec: Cell<Exec>,
+    /// What runs them on the target.
+    pub remote: RefCell<Option<Remote>>,
     targets: RefCell<FxHashMap<Box<str>, (Target, NameId)>>,
     complained: RefCell<FxHashSet<(u16, Box<str>)>>,
 }
@@ -100,7 +102,7 @@ impl Workshop {
         http: HttpDefaults,
     ) -> Workshop {
         let registry = recorder.registry();
-        let (targets, complained, exec) = Default::default();
+        let (targets, complained, exec, remote) = Default::default();
         Workshop {
             program,
             recorder,
@@ -109,6 +111,7 @@ impl Workshop {
             net,
             http,
             exec,
+            remote,
             targets,
             complained,
         }

@@ -31,7 +31,7 @@ mod tests;
 pub use around::{Around, Instance, ScenarioNow, StageNow};
 pub use error::{Location, ScriptError, display_name};
 pub use host::{HttpDefaults, Workshop};
-pub use modules::verify::Exec;
+pub use modules::verify::{Ended, Exec, Remote};
 pub use program::Program;
 pub use source::{Entry, Listed, scenarios};
 pub use user::{Exports, Files, ScriptUser, Seat, Turn, Verdict};

@@ -8,6 +8,7 @@
 mod agent;
 mod auth;
 mod code;
+mod command;
 pub mod config;
 mod connect;
 pub mod destination;
@@ -28,6 +29,7 @@ mod transport;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use command::Finished;
 pub use connect::{Connection, Connector, Stop, lock};
 pub use destination::Destination;
 pub use error::SshError;

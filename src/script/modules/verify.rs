@@ -2,7 +2,12 @@
 //!
 //! A command runs in a process group of its own, which ends with it: when its time is up, nothing that it started is left.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 use rquickjs::{
     Coerced, Ctx, Exception, FromJs, Object, Result, Value,
@@ -52,20 +57,34 @@ impl ModuleDef for Verify {
 
 /// What a command is to be run with.
 struct Wanted {
-    command: Command,
-    shown: String,
+    what: What,
+    cwd: Option<String>,
+    env: Vec<(String, String)>,
     input: Vec<u8>,
     timeout: Duration,
+    /// On the server that the tunnel leads to.
+    on_target: bool,
 }
 
-/// What became of it.
-#[derive(Default)]
-struct Ended {
-    code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    timed_out: bool,
+/// A command.
+enum What {
+    Shell(String),
+    /// A program and its arguments.
+    Words(String, Vec<String>),
 }
+
+/// What became of a command.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal or the time ended it.
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub timed_out: bool,
+}
+
+/// Runs a text for `sh` on the target, with this input, for at most this long; blocks.
+pub type Remote = Arc<dyn Fn(&str, &[u8], Duration) -> std::result::Result<Ended, String> + Send + Sync>;
 
 fn exec<'js>(ctx: Ctx<'js>, command: Value<'js>, options: Opt<Object<'js>>) -> Result<Object<'js>> {
     let host = Host::of(&ctx)?;
@@ -83,8 +102,17 @@ fn exec<'js>(ctx: Ctx<'js>, command: Value<'js>, options: Opt<Object<'js>>) -> R
         }
     }
     let wanted = wanted(&ctx, &command, options.0.as_ref())?;
-    let shown = wanted.shown.clone();
-    let ended = host.wait_for(&ctx, run(wanted))?;
+    let shown = wanted.what.to_string();
+    let ended = if wanted.on_target {
+        let remote = host.workshop.remote.borrow().clone().ok_or_else(|| {
+            let message = "exec() has no target to run on: `on: 'target'` needs --tunnel";
+            Exception::throw_message(&ctx, message)
+        })?;
+        host.wait_for(&ctx, run_remote(remote, wanted))?
+    } else {
+        host.wait_for(&ctx, run(wanted))?
+            .map_err(|error| error.to_string())
+    };
     let ended = ended.map_err(|error| {
         let message = format!("exec(): cannot run `{shown}`: {error}");
         Exception::throw_message(&ctx, &message)
@@ -104,28 +132,40 @@ fn wanted<'js>(ctx: &Ctx<'js>, command: &Value<'js>, options: Option<&Object<'js
             "exec() takes a shell command, or a list of a program and its arguments",
         )
     };
-    let (mut process, shown) = if let Some(words) = command.as_array() {
-        let words: Vec<String> = words
+    let what = if let Some(words) = command.as_array() {
+        let mut words = words
             .iter::<Coerced<String>>()
-            .map(|word| word.map(|word| word.0))
-            .collect::<Result<_>>()?;
-        let (program, arguments) = words.split_first().ok_or_else(empty)?;
-        let mut process = Command::new(program);
-        process.args(arguments);
-        (process, words.join(" "))
+            .map(|word| word.map(|word| word.0));
+        let program = words.next().ok_or_else(empty)??;
+        What::Words(program, words.collect::<Result<_>>()?)
     } else {
-        let text = command.as_string().ok_or_else(empty)?.to_string()?;
-        let mut process = Command::new("sh");
-        process.arg("-c").arg(&text);
-        (process, text)
+        What::Shell(command.as_string().ok_or_else(empty)?.to_string()?)
     };
-    let (mut input, mut timeout) = (Vec::new(), TIMEOUT);
+    let mut wanted = Wanted {
+        what,
+        cwd: None,
+        env: Vec::new(),
+        input: Vec::new(),
+        timeout: TIMEOUT,
+        on_target: false,
+    };
     for entry in options.into_iter().flat_map(Object::props::<String, Value>) {
         let (key, value) = entry?;
+        let text = |value| Ok::<_, rquickjs::Error>(Coerced::<String>::from_js(ctx, value)?.0);
         match key.as_str() {
-            "timeout" => timeout = time(ctx, &value)?,
-            "cwd" => drop(process.current_dir(Coerced::<String>::from_js(ctx, value)?.0)),
-            "input" => input = Coerced::<String>::from_js(ctx, value)?.0.into_bytes(),
+            "timeout" => wanted.timeout = time(ctx, &value)?,
+            "cwd" => wanted.cwd = Some(text(value)?),
+            "input" => wanted.input = text(value)?.into_bytes(),
+            "on" => {
+                wanted.on_target = match text(value)?.as_str() {
+                    "target" => true,
+                    "here" => false,
+                    other => {
+                        let message = format!("exec() runs `on` 'here' or 'target', not '{other}'");
+                        return Err(Exception::throw_type(ctx, &message));
+                    }
+                }
+            }
             "env" => {
                 for entry in value
                     .as_object()
@@ -133,32 +173,97 @@ fn wanted<'js>(ctx: &Ctx<'js>, command: &Value<'js>, options: Option<&Object<'js
                     .flat_map(Object::props::<String, Coerced<String>>)
                 {
                     let (name, value) = entry?;
-                    process.env(name, value.0);
+                    wanted.env.push((name, value.0));
                 }
             }
             other => {
                 let message =
-                    format!("exec() has no option `{other}`; there are timeout, env, cwd and input");
+                    format!("exec() has no option `{other}`; there are timeout, env, cwd, input and on");
                 return Err(Exception::throw_type(ctx, &message));
             }
         }
     }
-    process
-        .process_group(0)
-        .kill_on_drop(true)
-        .stdin(if input.is_empty() {
-            Stdio::null()
-        } else {
-            Stdio::piped()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    Ok(Wanted {
-        command: process,
-        shown,
-        input,
-        timeout,
-    })
+    Ok(wanted)
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Shell(text) => f.write_str(text),
+            What::Words(program, arguments) => {
+                f.write_str(program)?;
+                arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// As a process of this machine.
+    fn process(&self) -> Command {
+        let mut process = match &self.what {
+            What::Shell(text) => {
+                let mut process = Command::new("sh");
+                process.arg("-c").arg(text);
+                process
+            }
+            What::Words(program, arguments) => {
+                let mut process = Command::new(program);
+                process.args(arguments);
+                process
+            }
+        };
+        if let Some(folder) = &self.cwd {
+            process.current_dir(folder);
+        }
+        process
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdin(if self.input.is_empty() {
+                Stdio::null()
+            } else {
+                Stdio::piped()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        process
+    }
+
+    /// As a text for a shell elsewhere.
+    fn script(&self) -> String {
+        let mut script = String::new();
+        // Writing to a string does not fail.
+        if let Some(folder) = &self.cwd {
+            let _ = writeln!(script, "cd {} || exit 127", word(folder));
+        }
+        for (name, value) in &self.env {
+            let _ = writeln!(script, "export {name}={}", word(value));
+        }
+        match &self.what {
+            What::Shell(text) => script.push_str(text),
+            What::Words(program, arguments) => {
+                script.push_str(&word(program));
+                for argument in arguments {
+                    let _ = write!(script, " {}", word(argument));
+                }
+            }
+        }
+        script
+    }
+}
+
+/// As one word of a shell.
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+async fn run_remote(remote: Remote, wanted: Wanted) -> std::result::Result<Ended, String> {
+    let run = move || remote(&wanted.script(), &wanted.input, wanted.timeout);
+    // On a thread that may wait: this one has other things to do.
+    tokio::task::spawn_blocking(run)
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// Milliseconds, or text such as `5s`.
@@ -173,8 +278,8 @@ fn time<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Duration> {
     })
 }
 
-async fn run(mut wanted: Wanted) -> std::io::Result<Ended> {
-    let mut child = wanted.command.spawn()?;
+async fn run(wanted: Wanted) -> std::io::Result<Ended> {
+    let mut child = wanted.process().spawn()?;
     let group = Group(child.id());
     let mut ended = Ended::default();
     let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
