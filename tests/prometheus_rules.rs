@@ -1,0 +1,299 @@
+//! The rules, the configuration of Alertmanager, and the whole way from a run that fails to a webhook.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod grafana_support;
+mod run_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use grafana_support::{Daemon, Prometheus, configuration, fetch, list, path, read, text, yaml};
+use run_support::{Running, Scripted, Server, eventually, free_port};
+use serde_json::{Value, json};
+use yaml_rust2::YamlLoader;
+
+/// Runs a checker; it has to end well.
+fn check(program: &str, arguments: &[&str]) -> String {
+    let ended = Command::new(program).args(arguments).output();
+    let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}; see .ci/run for what to install"));
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{program} {arguments:?}:\n{said}");
+    said
+}
+
+fn alerts() -> BTreeSet<String> {
+    let rules = read("prometheus/rules/loadgen.yml");
+    let names = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn promtool_and_amtool_find_nothing_wrong() {
+    let rules = path("prometheus/rules/loadgen.yml");
+    assert!(check("promtool", &["check", "rules", rules.to_str().unwrap()]).contains("SUCCESS"));
+    let config = path("prometheus/alertmanager.yml");
+    assert!(check("amtool", &["check-config", config.to_str().unwrap()]).contains("SUCCESS"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prometheus.yml");
+    fs::write(&file, configuration("127.0.0.1:1", "127.0.0.1:2")).unwrap();
+    check("promtool", &["check", "config", file.to_str().unwrap()]);
+}
+
+#[test]
+fn each_alert_fires_and_does_not_fire_when_it_should_not() {
+    let files = ["hours", "seconds"].map(|name| path(&format!("prometheus/tests/{name}.yml")));
+    let files = files.each_ref().map(|file| file.to_str().unwrap());
+    check("promtool", &["test", "rules", files[0], files[1]]);
+
+    let mut cases: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    for file in files {
+        let documents = YamlLoader::load_from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        for test in documents[0]["tests"].as_vec().unwrap() {
+            for case in test["alert_rule_test"].as_vec().unwrap() {
+                let count = cases
+                    .entry(case["alertname"].as_str().unwrap().to_owned())
+                    .or_default();
+                if case["exp_alerts"].as_vec().unwrap().is_empty() {
+                    count.1 += 1;
+                } else {
+                    count.0 += 1;
+                }
+            }
+        }
+    }
+    let both: BTreeSet<String> = cases
+        .into_iter()
+        .filter(|(_, (fires, does_not))| *fires > 0 && *does_not > 0)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(both, alerts(), "each alert is tested both ways");
+}
+
+#[test]
+fn each_alert_says_how_bad_it_is_whom_it_concerns_and_what_to_do() {
+    let document = read("docs/alerts.md");
+    let rules = yaml("prometheus/rules/loadgen.yml");
+    let groups = rules["groups"].as_vec().unwrap();
+    for rule in groups.iter().flat_map(|group| group["rules"].as_vec().unwrap()) {
+        let Some(name) = rule["alert"].as_str() else {
+            continue;
+        };
+        let label = |key: &str| rule["labels"][key].as_str().unwrap_or_default();
+        assert!(["critical", "warning"].contains(&label("severity")), "{name}");
+        assert!(
+            ["target", "generator", "tunnel", "telemetry"].contains(&label("concerns")),
+            "{name}"
+        );
+        for key in ["summary", "description", "dashboard"] {
+            assert!(
+                rule["annotations"][key]
+                    .as_str()
+                    .is_some_and(|text| text.len() > 5),
+                "{name}: {key}"
+            );
+        }
+        assert!(document.contains(&format!("`{name}`")), "docs/alerts.md: {name}");
+    }
+    // Names in Alertmanager's rules of inhibition are names of alerts.
+    let config = read("prometheus/alertmanager.yml");
+    for word in config
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.starts_with("Loadgen"))
+    {
+        let known = alerts().iter().any(|alert| alert.starts_with(word));
+        assert!(known, "{word}");
+    }
+}
+
+/// Who is told: a server that keeps what Alertmanager posts.
+struct Webhook {
+    address: String,
+    told: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Webhook {
+    fn start() -> Webhook {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let kept = told.clone();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut lines = BufReader::new(stream.try_clone().unwrap());
+                let (mut length, mut line) = (0, String::new());
+                while lines.read_line(&mut line).is_ok_and(|size| size > 2) {
+                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                lines.read_exact(&mut body).unwrap();
+                kept.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        });
+        Webhook { address, told }
+    }
+
+    /// The names of alerts that were told of, with their status.
+    fn heard(&self) -> Vec<(String, String)> {
+        let told = self.told.lock().unwrap();
+        let alerts = told.iter().flat_map(|message| list(&message["alerts"]));
+        alerts
+            .map(|alert| {
+                (
+                    text(&alert["labels"], "alertname").to_owned(),
+                    text(alert, "status").to_owned(),
+                )
+            })
+            .collect()
+    }
+}
+
+/// Alertmanager with the repository's configuration.
+struct Alertmanager {
+    address: String,
+    _daemon: Daemon,
+    _folder: tempfile::TempDir,
+}
+
+impl Alertmanager {
+    fn start(webhook: &Webhook) -> Alertmanager {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("alertmanager.yml");
+        let text = read("prometheus/alertmanager.yml")
+            .replace("webhook:8080", &webhook.address)
+            // Tests do not wait for those that might come too.
+            .replace("group_interval: 10s", "group_interval: 1s")
+            .replace("group_wait: 2s", "group_wait: 1s");
+        fs::write(&config, text).unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
+        let daemon = Daemon::start(
+            Command::new("prometheus-alertmanager")
+                .arg(format!("--config.file={}", config.display()))
+                .arg(format!("--storage.path={}", folder.path().join("data").display()))
+                .arg(format!("--web.listen-address={address}"))
+                .arg("--cluster.listen-address="),
+        );
+        eventually(Duration::from_secs(30), "Alertmanager", || {
+            let answer = fetch(&address, "/-/ready").ok()?;
+            answer.contains("OK").then_some(())
+        });
+        Alertmanager {
+            address,
+            _daemon: daemon,
+            _folder: folder,
+        }
+    }
+
+    /// Posts alerts as Prometheus does.
+    fn post(&self, alerts: &[(&str, &str)]) {
+        let body = json!(
+            alerts
+                .iter()
+                .map(|(name, instance)| json!({ "labels": { "alertname": name, "instance": instance } }))
+                .collect::<Vec<_>>()
+        )
+        .to_string();
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let head = "POST /api/v2/alerts HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length:";
+        write!(stream, "{head} {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+}
+
+#[test]
+fn a_tunnel_that_is_down_is_the_only_thing_said_of_its_generator() {
+    let webhook = Webhook::start();
+    let alertmanager = Alertmanager::start(&webhook);
+    // The cause has to be known first, as it is: it waits for less.
+    alertmanager.post(&[("LoadgenTunnelDown", "a:1")]);
+    let firing = |name: &str| (name.to_owned(), "firing".to_owned());
+    eventually(Duration::from_secs(20), "the tunnel's alert", || {
+        webhook
+            .heard()
+            .contains(&firing("LoadgenTunnelDown"))
+            .then_some(())
+    });
+    let others: Vec<(&str, &str)> = vec![
+        ("LoadgenTargetSamplesStale", "a:1"),
+        ("LoadgenGeneratorDown", "a:1"),
+        ("LoadgenRunStalled", "a:1"),
+        // Another generator has a tunnel of its own, or none.
+        ("LoadgenLatencyDrift", "b:1"),
+        // Other people's alerts are none of ours.
+        ("NodeDiskFull", "a:1"),
+    ];
+    alertmanager.post(&others);
+    eventually(Duration::from_secs(20), "the others' alerts", || {
+        let heard = webhook.heard();
+        let both = ["LoadgenLatencyDrift", "NodeDiskFull"].map(|name| heard.contains(&firing(name)));
+        (both == [true, true]).then_some(())
+    });
+    thread::sleep(Duration::from_secs(2));
+    let heard: BTreeSet<String> = webhook.heard().into_iter().map(|(name, _)| name).collect();
+    let expected = ["LoadgenTunnelDown", "LoadgenLatencyDrift", "NodeDiskFull"];
+    assert_eq!(heard, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn a_run_that_fails_is_told_to_the_webhook_and_so_is_that_it_is_over() {
+    let server = Server::start();
+    let script = Scripted::new(&format!(
+        "import http from 'k6/http';
+        import {{ sleep }} from 'k6';
+        export const options = {{
+          vus: 2, duration: '12s', thresholds: {{ http_req_failed: ['rate<0.01'], http_reqs: ['count>0'] }},
+        }};
+        export default function () {{ http.get('{}'); sleep(0.05); }}",
+        server.url("/status/500")
+    ));
+    let webhook = Webhook::start();
+    let alertmanager = Alertmanager::start(&webhook);
+    let generator = format!("127.0.0.1:{}", free_port());
+    let prometheus = Prometheus::start(&generator, &alertmanager.address);
+    let run = Running::start(&[
+        "run",
+        script.path(),
+        "-q",
+        "--metrics-addr",
+        &generator,
+        "--linger=20s",
+    ]);
+    let heard = |status: &str| {
+        let wanted = ("LoadgenThresholdFails".to_owned(), status.to_owned());
+        webhook.heard().contains(&wanted).then_some(())
+    };
+    eventually(Duration::from_secs(30), "the alert", || heard("firing"));
+    run.wait().expect(99);
+    eventually(Duration::from_secs(30), "that it is over", || heard("resolved"));
+    let told = webhook.told.lock().unwrap();
+    let alert = list(&told[0]["alerts"])
+        .iter()
+        .find(|alert| alert["labels"]["alertname"] == "LoadgenThresholdFails")
+        .unwrap();
+    assert_eq!(alert["labels"]["metric"], "http_req_failed");
+    assert_eq!(alert["labels"]["threshold"], "rate<0.01");
+    assert_eq!(alert["labels"]["instance"], Value::String(generator));
+    drop(told);
+    // It ended as planned, and was seen to: that it is gone is no alert.
+    let query = "last_over_time(loadgen_run_state{state=\"finished\"}[5m])";
+    let seen = prometheus.api("query", &[("query", query)]).unwrap();
+    assert_eq!(seen["result"][0]["value"][1], "1", "{seen}");
+    let names: BTreeSet<String> = webhook.heard().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, BTreeSet::from(["LoadgenThresholdFails".to_owned()]));
+}
