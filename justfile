@@ -22,6 +22,10 @@ deny:
     @command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo deny check advisories bans licenses sources
 
+# The dashboards against Grafana's own types (needs npm)
+check-dashboards:
+    grafana/check-types.sh
+
 # Micro-benchmarks: CPU and allocations per request
 bench *ARGS:
     cargo bench --bench net_get {{ ARGS }}

@@ -1,0 +1,369 @@
+//! Every query of every dashboard, asked of a real Prometheus that has scraped real runs; each has to give data, with the
+//! labels that its legend shows. And every metric that a query or a rule names is one that a run tells.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod grafana_support;
+mod run_support;
+mod ssh_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::time::Duration;
+
+use grafana_support::{Dashboard, Prometheus, dashboards, list, metrics, read, text};
+use run_support::{Running, Scripted, eventually, free_port, get, loadgen};
+use serde_json::Value;
+use ssh_support::{Home, Sshd};
+
+/// A spike in small, with something for every panel: a rate and a number of users, requests that fail, iterations that
+/// are dropped, a WebSocket, a threshold that does not hold.
+const SPIKE: &str = "
+    import http from 'k6/http';
+    import ws from 'k6/ws';
+    import { check, group } from 'k6';
+    const seconds = Number(__ENV.SECONDS);
+    export const options = {
+      scenarios: {
+        spike: {
+          executor: 'ramping-arrival-rate', startRate: 20, preAllocatedVUs: 2, maxVUs: 4,
+          stages: [{ target: 400, duration: '2s' }, { target: 400, duration: `${seconds - 2}s` }],
+        },
+        users: { executor: 'constant-vus', vus: 2, duration: `${seconds}s` },
+        listener: { executor: 'constant-vus', vus: 1, duration: `${seconds}s`, exec: 'listen', gracefulStop: '2s' },
+      },
+      thresholds: { http_req_failed: ['rate<0.0001'], http_req_duration: ['p(95)<60000'] },
+    };
+    export default function () {
+      group('spike', () => check(http.get(`${__ENV.WALLET_URL}/`), { answered: (r) => r.status === 200 }));
+      http.get(`${__ENV.STORE_URL}/nowhere`);
+    }
+    export function listen() {
+      ws.connect(`${__ENV.WS_URL}?token=test-api-key`, (socket) => {
+        socket.on('open', () => { socket.ping(); socket.send('{\"type\":\"ping\"}'); });
+        socket.setTimeout(() => socket.close(), 500);
+      });
+    }";
+
+/// What the pages of a run have told: the names of its metrics.
+fn told(pages: &[String]) -> BTreeSet<String> {
+    let types = pages.iter().flat_map(|page| page.lines());
+    types
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+/// A target that breaks, on a server behind a real sshd.
+struct Target {
+    sshd: Sshd,
+    home: Home,
+    /// Ports of its services wallet, store and app.
+    ports: [u64; 3],
+    _demo: Running,
+}
+
+const LIMITS: [&str; 6] = ["--capacity", "150", "--queue", "3", "--workers", "1"];
+
+impl Target {
+    fn start() -> Target {
+        let sshd = Sshd::start();
+        let all = [&["demo", "--port", "0", "--print-ports"], &LIMITS[..]].concat();
+        let mut demo = Running(Some(loadgen(&all).spawn().unwrap()));
+        let mut line = String::new();
+        let stdout = demo.0.as_mut().unwrap().stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let ports: Value = serde_json::from_str(&line).unwrap();
+        let port = |name: &str| {
+            let address = text(&ports["services"], name);
+            let port = address.rsplit_once(':').map(|(_, port)| port.parse().unwrap());
+            port.unwrap_or_else(|| panic!("{name} in {line}"))
+        };
+        Target {
+            home: Home::of(&sshd),
+            sshd,
+            ports: ["wallet", "store", "app"].map(port),
+            _demo: demo,
+        }
+    }
+
+    /// Arguments and environment of a run through its tunnel.
+    fn command(&self, arguments: &[&str]) -> Running {
+        let mut all: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        all.extend(["--tunnel".to_owned(), self.sshd.to("tester")]);
+        let urls = [
+            ("WALLET_URL", "http", ""),
+            ("STORE_URL", "http", ""),
+            ("WS_URL", "ws", "/ws"),
+        ];
+        for (port, (variable, scheme, path)) in self.ports.iter().zip(urls) {
+            let here = free_port();
+            all.extend(["--forward".to_owned(), format!("{here}:127.0.0.1:{port}")]);
+            all.extend([
+                "--env".to_owned(),
+                format!("{variable}={scheme}://127.0.0.1:{here}{path}"),
+            ]);
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        Running(Some(self.home.command(&all).spawn().unwrap()))
+    }
+}
+
+/// Runs the spike for so many seconds, against a target of its own or this one; its pages while it ran.
+fn run(address: &str, seconds: u32, target: Option<&Target>) -> [String; 2] {
+    let script = Scripted::new(SPIKE);
+    let samples = format!("json={}", script.file("samples.json"));
+    let variable = format!("SECONDS={seconds}");
+    let limits = LIMITS.join(" ");
+    let mut arguments = vec![
+        "run",
+        script.path(),
+        "-q",
+        "--env",
+        &variable,
+        "--metrics-addr",
+        address,
+        "--linger=20s",
+        "--out",
+        &samples,
+        "--sample-interval",
+        "500ms",
+    ];
+    let running = if let Some(target) = target {
+        target.command(&arguments)
+    } else {
+        arguments.extend(["--demo-args", &limits]);
+        Running::start(&arguments)
+    };
+    let pages = eventually(Duration::from_secs(30), "pages of a run with samples", || {
+        let [page, target] = ["/metrics", "/metrics/remote"].map(|path| get(address, path));
+        let (page, target) = (page.ok()?, target.ok()?);
+        let sampled = run_support::sum(&target, "loadgen_remote_samples_total", &[]) > 3.0;
+        let failed = run_support::sum(&page, "loadgen_http_requests_failed_total", &[]) > 0.0;
+        let judged = page.contains("# TYPE loadgen_threshold_value");
+        (sampled && failed && judged).then_some([page, target])
+    });
+    running.wait().expect(99);
+    pages
+}
+
+/// What Grafana would put in place of a dashboard's variables.
+struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    fn of(board: &Dashboard, prometheus: &Prometheus, range: u32) -> Variables {
+        let fixed = [
+            ("__rate_interval", "4s".to_owned()),
+            ("__range", format!("{range}s")),
+            ("limit", "0.5".into()),
+            // A run of seconds has drifted since seconds ago.
+            ("slope", "4s".into()),
+            ("past", "3s".into()),
+            ("history", "5m".into()),
+            ("slo", "0.99".into()),
+        ];
+        let mut known = Variables(fixed.map(|(name, value)| (name.to_owned(), value)).into());
+        for variable in board.variables() {
+            let name = text(variable, "name");
+            if text(variable, "type") == "query" {
+                let query = known.within(text(&variable["query"], "query"));
+                let value = if variable["includeAll"] == true {
+                    let found = values(&query, prometheus);
+                    assert!(!found.is_empty(), "{}: ${name}: {query}", board.file);
+                    text(variable, "allValue").to_owned()
+                } else {
+                    result(&query, text(variable, "regex"), prometheus)
+                };
+                known.0.insert(name.to_owned(), value);
+            }
+            let unknown = !matches!(text(variable, "type"), "datasource") && !known.0.contains_key(name);
+            assert!(!unknown || name == "trace_id", "{}: ${name}", board.file);
+        }
+        known
+    }
+
+    fn within(&self, text: &str) -> String {
+        let mut done = text.to_owned();
+        // The longest first: one name may begin with another.
+        let mut names: Vec<&String> = self.0.keys().collect();
+        names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        for name in names {
+            done = done.replace(&format!("${{{name}}}"), &self.0[name]);
+            done = done.replace(&format!("${name}"), &self.0[name]);
+        }
+        assert!(!done.contains('$'), "{done}");
+        done
+    }
+}
+
+/// `label_values(metric, label)`.
+fn values(query: &str, prometheus: &Prometheus) -> Vec<String> {
+    let inner = query
+        .strip_prefix("label_values(")
+        .and_then(|rest| rest.strip_suffix(')'));
+    let (metric, label) = inner.unwrap().rsplit_once(", ").unwrap();
+    let answer = prometheus
+        .api(&format!("label/{label}/values"), &[("match[]", metric)])
+        .unwrap();
+    list(&answer)
+        .iter()
+        .map(|value| value.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// `query_result(expression)` and the part of its first line that the variable keeps.
+fn result(query: &str, regex: &str, prometheus: &Prometheus) -> String {
+    let inner = query
+        .strip_prefix("query_result(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap();
+    let answer = prometheus.api("query", &[("query", inner)]).unwrap();
+    let first = &answer["result"][0];
+    match regex {
+        "/run_id=\"([^\"]+)\"/" => text(&first["metric"], "run_id").to_owned(),
+        "/ (-?[0-9]+) /" => text_at(&first["value"], 1).to_owned(),
+        _ => panic!("{regex}"),
+    }
+}
+
+fn text_at(of: &Value, index: usize) -> &str {
+    of[index].as_str().unwrap_or_default()
+}
+
+/// Why an expression may say nothing on this machine, in a run that is well.
+fn excused(expression: &str) -> bool {
+    let missing = |path: &str| !Path::new(path).exists();
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let names = metrics(expression);
+    let has = |part: &str| names.iter().any(|name| name.contains(part));
+    // Only a target in a container with a limit is throttled; memory that does not grow is never full.
+    has("cpu_throttled")
+        || expression.contains("> 0) < 604800")
+        || has("SwapTotal") && swaps.lines().count() < 2
+        || has("node_pressure") && missing("/proc/pressure/cpu")
+        || has("conntrack") && missing("/proc/sys/net/netfilter/nf_conntrack_count")
+}
+
+/// The labels that a legend shows.
+fn legend(format: &str) -> Vec<&str> {
+    format
+        .split("{{")
+        .skip(1)
+        .map(|rest| rest.split("}}").next().unwrap().trim())
+        .collect()
+}
+
+#[test]
+fn every_query_of_every_dashboard_gives_data() {
+    let generator = format!("127.0.0.1:{}", free_port());
+    // Nobody is told of alerts here. The first run has processes that are watched: a user of the server who is not theirs
+    // cannot see whose port it is. The second has the tunnel.
+    let prometheus = Prometheus::start(&generator, &format!("127.0.0.1:{}", free_port()));
+    let begin = now();
+    let mut pages = run(&generator, 6, None).to_vec();
+    let target = Target::start();
+    pages.extend(run(&generator, 14, Some(&target)));
+    let end = now();
+    let range = (end - begin).ceil() as u32 + 1;
+
+    let mut asked = 0;
+    let mut wrong = Vec::new();
+    let mut named = BTreeSet::new();
+    for board in dashboards() {
+        let variables = Variables::of(&board, &prometheus, range);
+        if board.uid() == "loadgen-compare" {
+            assert_ne!(
+                variables.0["base"], variables.0["run"],
+                "the oldest run and the newest"
+            );
+            assert!(
+                variables.0["shift"].parse::<f64>().unwrap() > 6.0,
+                "{}",
+                variables.0["shift"]
+            );
+        }
+        let of_panels = board.panels().iter().flat_map(|panel| {
+            let title = text(panel, "title");
+            list(&panel["targets"]).iter().map(move |target| (title, target))
+        });
+        let of_notes = board.annotations().iter().map(|note| (text(note, "name"), note));
+        for (title, target) in of_panels.chain(of_notes) {
+            let expression = text(target, "expr");
+            if expression.is_empty() {
+                continue;
+            }
+            asked += 1;
+            named.extend(metrics(expression));
+            let query = variables.within(expression);
+            let (from, to) = (begin.to_string(), end.to_string());
+            let answer = if target["instant"] == true {
+                prometheus.api("query", &[("query", &query), ("time", &to)])
+            } else {
+                let range = [
+                    ("query", query.as_str()),
+                    ("start", &from),
+                    ("end", &to),
+                    ("step", "1"),
+                ];
+                prometheus.api("query_range", &range)
+            };
+            let complaint = match answer {
+                Err(error) => Some(error),
+                Ok(_) if excused(expression) => None,
+                Ok(answer) => complaint(&answer, text(target, "legendFormat")),
+            };
+            wrong.extend(complaint.map(|it| format!("{}: {title}: {it}\n    {query}", board.file)));
+        }
+    }
+    assert!(asked > 150, "{asked} queries");
+    assert!(
+        wrong.is_empty(),
+        "{} of {asked}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+
+    // Whatever the rules read is there too.
+    named.extend(metrics(&read("prometheus/rules/loadgen.yml")));
+    let told = told(&pages);
+    let missing: Vec<&String> = named.iter().filter(|name| !known(name, &told)).collect();
+    assert!(missing.is_empty(), "no run tells {missing:?}");
+}
+
+/// Whether a run tells this metric: on its pages, or as the sources show where it takes another machine.
+fn known(name: &str, told: &BTreeSet<String>) -> bool {
+    let family = ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    let elsewhere = match name {
+        "loadgen_target_cpu_throttled_ratio" => "src/output/remote.rs",
+        name if name.starts_with("loadgen:") => "prometheus/rules/loadgen.yml",
+        name if name.starts_with("node_memory_Swap") || name.contains("conntrack") => return true,
+        name => return told.contains(name) || family.is_some_and(|family| told.contains(family)),
+    };
+    read(elsewhere).contains(family.unwrap_or(name))
+}
+
+/// What is wrong with an answer: no data, or a label of the legend that it has not.
+fn complaint(answer: &Value, format: &str) -> Option<String> {
+    let results = list(&answer["result"]);
+    let is_number = |point: &Value| text_at(point, 1).parse::<f64>().is_ok_and(f64::is_finite);
+    let has_data = |series: &&Value| match text(answer, "resultType") {
+        "vector" => is_number(&series["value"]),
+        _ => list(&series["values"]).iter().any(is_number),
+    };
+    if !results.iter().any(|series| has_data(&series)) {
+        return Some(format!("no data in {} series", results.len()));
+    }
+    for label in legend(format) {
+        if let Some(without) = results.iter().find(|series| series["metric"][label].is_null()) {
+            return Some(format!("no label {label} in {}", without["metric"]));
+        }
+    }
+    None
+}
+
+fn now() -> f64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
