@@ -1,8 +1,46 @@
 //! Ctrl-C and terminate signals: once stops gracefully, twice stops now.
 
+use std::future::pending;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::engine::{Control, Level, Reason};
+
+/// Signals that ask to stop. From the moment that it exists they no longer end the process by themselves, and none is lost
+/// between two looks.
+pub struct Requests {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Requests {
+    /// Begins to listen. Where a signal cannot be listened to, it does what it always did.
+    pub fn listen() -> Requests {
+        Requests {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    /// Waits for the next one; what it did, in a word.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            () = received(&mut self.interrupt) => "interrupted",
+            () = received(&mut self.terminate) => "terminated",
+        }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    let received = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if received.is_none() {
+        pending::<()>().await;
+    }
+}
 
 /// Listens until dropped.
 pub struct Signals(JoinHandle<()>);
@@ -15,9 +53,10 @@ impl Drop for Signals {
 
 /// Lets signals stop the run that `control` is of.
 pub fn listen(control: Control) -> Signals {
+    let mut requests = Requests::listen();
     Signals(tokio::spawn(async move {
         loop {
-            let name = next().await;
+            let name = requests.next().await;
             if control.level() == Level::Run {
                 tracing::warn!("{name}: stopping gracefully; the summary follows. Again to stop now");
                 control.stop_gracefully(Reason::Signal);
@@ -27,25 +66,4 @@ pub fn listen(control: Control) -> Signals {
             }
         }
     }))
-}
-
-/// The next signal that asks to stop.
-#[cfg(unix)]
-pub async fn next() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return "interrupted";
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => "interrupted",
-        _ = terminate.recv() => "terminated",
-    }
-}
-
-/// The next signal that asks to stop.
-#[cfg(not(unix))]
-pub async fn next() -> &'static str {
-    let _ = tokio::signal::ctrl_c().await;
-    "interrupted"
 }

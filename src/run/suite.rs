@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use tokio::process::{Child, Command};
 
 use super::RunError;
+use super::signals::Requests;
 use crate::report::saved::SavedRun;
 use crate::report::suite::{Numbers, SuiteRow};
 
@@ -31,6 +32,7 @@ pub async fn suite(members: &[Member], fail_fast: bool) -> Result<Vec<SuiteRow>,
     let program = std::env::current_exe().map_err(RunError::OwnFile)?;
     let mut rows = Vec::new();
     let mut stopped = false;
+    let mut requests = Requests::listen();
     for member in members {
         let row = |numbers, code| SuiteRow {
             name: member.name.clone(),
@@ -49,7 +51,7 @@ pub async fn suite(members: &[Member], fail_fast: bool) -> Result<Vec<SuiteRow>,
             .kill_on_drop(true)
             .spawn()
             .map_err(RunError::OwnFile)?;
-        let (status, signalled) = wait(&mut child).await.map_err(RunError::OwnFile)?;
+        let (status, signalled) = wait(&mut child, &mut requests).await.map_err(RunError::OwnFile)?;
         let code = code(status);
         rows.push(row(
             SavedRun::read(&member.saved).ok().map(|run| Numbers::of(&run)),
@@ -61,12 +63,12 @@ pub async fn suite(members: &[Member], fail_fast: bool) -> Result<Vec<SuiteRow>,
 }
 
 /// Waits for a run. The terminal sends Ctrl-C to the run itself; other signals are passed on.
-async fn wait(child: &mut Child) -> std::io::Result<(ExitStatus, bool)> {
+async fn wait(child: &mut Child, requests: &mut Requests) -> std::io::Result<(ExitStatus, bool)> {
     let mut signalled = false;
     loop {
         tokio::select! {
             status = child.wait() => return Ok((status?, signalled)),
-            name = super::signals::next() => {
+            name = requests.next() => {
                 signalled = true;
                 if name == "terminated" {
                     terminate(child);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::signals;
+use super::signals::Requests;
 use crate::metrics::TunnelSample;
 use crate::output::Progress;
 use crate::remote::ssh::{Connector, Destination, SshError, SshOptions};
@@ -96,9 +96,8 @@ pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)
     let mut tunnel = Tunnel::open(connector, &order.destination, &order.forwards, &order.ssh)?;
     let watch = tunnel.watch();
     watch.keep_warm(order.ssh.ssh_warm as usize);
-    let mut stop = tokio::spawn(signals::next());
-    // It listens before anybody is told that there is something to stop.
-    tokio::task::yield_now().await;
+    // Before anybody is told that there is something to stop.
+    let mut stop = Requests::listen();
     let mut text = format!("tunnel to {}\n", tunnel.account());
     for port in tunnel.ports() {
         let _ = writeln!(text, "  {}", described(port));
@@ -107,7 +106,7 @@ pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)
     print(&text);
     let ended = loop {
         tokio::select! {
-            _ = &mut stop => break Held::Stopped,
+            _ = stop.next() => break Held::Stopped,
             () = tokio::time::sleep(SHOW) => {}
         }
         if let Some(error) = watch.failure() {

@@ -116,10 +116,16 @@ impl Sshd {
             .open(self.file("log"))
             .unwrap();
         let before = self.log().matches("Server listening").count();
+        let config = fs::read_to_string(self.file("sshd_config")).unwrap();
+        let preloaded = if config.contains("UsePAM yes") {
+            "libnss_wrapper.so:libpam_wrapper.so"
+        } else {
+            "libnss_wrapper.so"
+        };
         let child = Command::new("/usr/sbin/sshd")
             .args(["-D", "-e", "-f"])
             .arg(self.file("sshd_config"))
-            .env("LD_PRELOAD", "libnss_wrapper.so:libpam_wrapper.so")
+            .env("LD_PRELOAD", preloaded)
             .env("NSS_WRAPPER_PASSWD", self.file("passwd"))
             .env("NSS_WRAPPER_GROUP", self.file("group"))
             .env("PAM_WRAPPER", "1")
