@@ -20,6 +20,7 @@ mod serve;
 mod signals;
 mod suite;
 mod target;
+mod traces;
 pub mod tunnel;
 mod tunnels;
 mod verify;
@@ -36,10 +37,12 @@ pub use order::{DemoOrder, Ending, Linger, Order, RunError, SamplingOrder, Subje
 pub use profile::names as profile_names;
 pub use serve::{ServeError, Served, ensure as ensure_served};
 pub use suite::{Member, suite};
+pub use traces::TraceOrder;
 
 use self::collect::{Begun, Observer};
 use self::sampling::Sampling;
 use self::target::Target;
+use self::traces::Traces;
 use self::tunnels::{Tunnels, View};
 use crate::config::{Config, HttpDebug};
 use crate::engine::{
@@ -70,6 +73,7 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded, tunnels)?;
     let observer = Observer::open(&run, target.child()).await?;
+    run.traces.show(&observer.page);
     let page = observer.page.clone();
     let order = &run.order.sampling;
     let hosts = if order.elsewhere {
@@ -109,6 +113,7 @@ struct Run {
     workers: u16,
     /// What the target's machine is, once it is sampled.
     machine: OnceLock<Machine>,
+    traces: Traces,
     /// What the test is doing, once it is launched.
     live: OnceLock<Arc<Live>>,
     /// What the requests go through.
@@ -121,12 +126,17 @@ impl Run {
         for warning in config.warnings.iter().chain(&without_effect(&config)) {
             tracing::warn!("{warning}");
         }
+        let id = format!("{:016x}", fastrand::u64(..));
+        let (registry, epoch) = (loaded.final_registry(), Epoch::now());
+        let scenarios = config.scenarios.iter().map(|scenario| scenario.name.clone());
+        let about = traces::About::new(&id, &order.name, scenarios.collect(), epoch, registry.clone());
         Ok(Run {
-            id: format!("{:016x}", fastrand::u64(..)),
-            registry: loaded.final_registry(),
+            traces: Traces::start(order.traces.as_ref(), about)?,
+            id,
+            registry,
             net: net::Shared::new(network::options(&config.http)?)?,
             http: network::http_defaults(&config),
-            epoch: Epoch::now(),
+            epoch,
             begun: Begun::default(),
             control: Control::new(),
             workers: order.workers.unwrap_or_else(engine::cores).max(1),
@@ -153,11 +163,13 @@ impl Run {
         };
         let (epoch, net, tags) = (self.epoch, self.net.clone(), self.config.tags.clone());
         let (complaints, control) = (Arc::new(Complaints::default()), self.control.clone());
+        let tracing = self.traces.tracing();
         let handle = match &self.loaded.subject {
             Prepared::Script { program, .. } => {
                 let (program, http) = (program.clone(), self.http.clone());
                 let staff = move |_, recorder: Recorder| {
                     let shop = Workshop::new(program.clone(), recorder, epoch, net.clone(), http.clone());
+                    let shop = shop.traced(tracing.as_ref());
                     ScriptStaff::new(shop, tags.clone(), complaints.clone())
                 };
                 engine::run(spec, staff, control)?
@@ -167,6 +179,7 @@ impl Run {
                 let staff = move |_, recorder: Recorder| {
                     let (plan, net, tags) = (plan.clone(), net.clone(), tags.clone());
                     UrlStaff::new(plan, recorder, epoch, net, tags, keep, complaints.clone())
+                        .traced(tracing.as_ref())
                 };
                 engine::run(spec, staff, control)?
             }
@@ -292,9 +305,10 @@ impl Run {
         let (program, net, http, epoch) = (program.clone(), self.net.clone(), self.http.clone(), self.epoch);
         let run_tags = TagSet::from_pairs(&self.config.tags);
         let control = self.control.clone();
-        let around = self.around();
+        let (around, tracing) = (self.around(), self.traces.tracing());
         let task = move |recorder: Recorder| async move {
-            let shop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
+            let shop = Workshop::new(program, recorder, epoch, net, http).traced(tracing.as_ref());
+            let shop = Rc::new(shop);
             let tags = run_tags.with("group", &format!("::{function}"));
             let (mut user, _) = ScriptUser::start(
                 shop,

@@ -211,5 +211,6 @@ pages! {
     sequencer "sequencer",
     flux_gate "flux-gate",
     happy "happy",
+    traces "traces",
     writing_a_scenario "writing-a-scenario",
 }

@@ -15,6 +15,7 @@ pub mod run;
 mod script;
 mod shared;
 pub mod suite;
+mod traces;
 pub mod tunnel;
 
 use std::io::Write;

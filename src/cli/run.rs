@@ -122,7 +122,7 @@ impl WithoutEffect {
             (
                 self.traces_output.is_some(),
                 "--traces-output",
-                "traces are not sent yet",
+                "traces go where --otlp says",
             ),
             (
                 !self.secret_source.is_empty(),

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::exit::{ExitCode, fail};
 use super::log::{LogArgs, colour};
+use super::traces::TraceArgs;
 use crate::config::{self, RawOptions, Settings};
 use crate::output::{OutputError, OutputSpec, Progress, PushOptions};
 use crate::pace::parse_duration;
@@ -50,6 +51,9 @@ pub struct ResultArgs {
     /// Wait for a scrape of /metrics before the load and after it, for at most this long
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = LINGER, help_heading = "Output")]
     pub linger: Option<String>,
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TraceArgs,
     /// Save everything about the run to a file, for compare and baseline; also as .gz
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,
@@ -143,8 +147,9 @@ impl ResultArgs {
             env: BTreeMap::new(),
             // These are for the tunnel alone.
             system_env: variables
-                .into_iter()
+                .iter()
                 .filter(|(name, _)| !SSH_SECRETS.contains(&name.as_str()))
+                .cloned()
                 .collect(),
             allow_exec: false,
             profile: None,
@@ -156,6 +161,7 @@ impl ResultArgs {
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             push: self.push(&settings)?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
+            traces: self.traces.order(&settings, &variables)?,
             summary: SummaryOrder {
                 mode,
                 export,

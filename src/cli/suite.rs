@@ -12,6 +12,7 @@ use super::exit::{ExitCode, fail};
 use super::log;
 use super::script::variables;
 use super::shared::runtime;
+use super::traces::TraceArgs;
 use crate::pace::parse_duration;
 use crate::report::suite::{SuiteRow, markdown, table, worst};
 use crate::run::{self, Member};
@@ -71,6 +72,9 @@ pub struct SuiteArgs {
     /// Add the verdict table to this file, in Markdown (such as $GITHUB_STEP_SUMMARY)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     markdown: Option<PathBuf>,
+
+    #[command(flatten)]
+    traces: TraceArgs,
 
     /// More arguments of `loadgen run`, for every run
     #[arg(last = true, value_name = "ARGS")]
@@ -198,6 +202,7 @@ impl SuiteArgs {
         if self.demo {
             arguments.push("--demo".into());
         }
+        arguments.extend(self.traces.arguments());
         arguments.extend(self.more.iter().cloned());
         Member {
             name: name.to_owned(),

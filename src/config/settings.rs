@@ -14,7 +14,7 @@ use super::raw::{RawOptions, Tier};
 pub struct Settings(BTreeMap<String, String>);
 
 /// The settings there are, with their names in a config file.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("ADDRESS", "address"),
     ("CONFIG", ""),
     ("LINGER", "linger"),
@@ -23,9 +23,13 @@ const SETTINGS: [(&str, &str); 12] = [
     ("METRICS_ADDR", "metricsAddr"),
     ("NO_COLOR", ""),
     ("NO_THRESHOLDS", ""),
+    ("OTLP", "otlp"),
     ("OUT", "out"),
     ("SUMMARY_EXPORT", ""),
     ("SUMMARY_MODE", ""),
+    ("TRACE_LIMIT", "traceLimit"),
+    ("TRACE_SAMPLE", "traceSample"),
+    ("TRACEPARENT", "traceparent"),
     ("INCLUDE_SYSTEM_ENV_VARS", ""),
 ];
 

@@ -11,7 +11,9 @@ use http::{HeaderMap, Method};
 use super::control::{AbortKind, Reason};
 use super::ledger::scenario_tags;
 use super::staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
-use crate::metrics::{Epoch, NameId, Recorder, SystemTag, TagsId, builtin};
+use crate::metrics::{
+    Epoch, IterationEnd, IterationSpan, NameId, Recorder, SystemTag, TagsId, Tracer, Tracing, Trail, builtin,
+};
 use crate::net::{Client, NetError, Request, Shared, Target, code};
 use crate::script::{ScriptUser, Seat, Turn, Verdict, Workshop};
 
@@ -179,6 +181,7 @@ pub struct UrlStaff {
     name: NameId,
     keep_connections: bool,
     complaints: Arc<Complaints>,
+    tracer: Option<Rc<Tracer>>,
 }
 
 impl UrlStaff {
@@ -215,7 +218,15 @@ impl UrlStaff {
             name,
             keep_connections,
             complaints,
+            tracer: None,
         }
+    }
+
+    /// The same, with a trace for each iteration.
+    #[must_use]
+    pub fn traced(self, tracing: Option<&Arc<Tracing>>) -> UrlStaff {
+        let tracer = tracing.map(|tracing| Tracer::new(tracing.clone()));
+        UrlStaff { tracer, ..self }
     }
 }
 
@@ -231,6 +242,8 @@ impl Staff for UrlStaff {
         Ok(Repeater {
             request: self.request.clone().map_err(|message| HireError { message })?,
             client: Client::new(self.net.clone()),
+            trail: self.tracer.clone().map(Trail::new),
+            seat: (seat.id, 0),
             recorder: self.recorder.clone(),
             epoch: self.epoch,
             context: registry.intern(&tags),
@@ -252,6 +265,10 @@ impl Staff for UrlStaff {
 pub struct Repeater {
     request: Request,
     client: Client,
+    /// The trace of the iteration under way, if there are traces.
+    trail: Option<Trail>,
+    /// The virtual user's number in the test, and the iteration's in its scenario.
+    seat: (u64, u64),
     recorder: Recorder,
     epoch: Epoch,
     context: TagsId,
@@ -281,6 +298,19 @@ impl Traffic {
 }
 
 impl Repeater {
+    fn end_trace(&self, at: Instant, ended: IterationEnd) {
+        if let Some(trail) = &self.trail {
+            let (vu, number) = self.seat;
+            trail.end(self.epoch.nanos(at), || IterationSpan {
+                what: "iteration",
+                tags: self.context,
+                vu,
+                number,
+                ended,
+            });
+        }
+    }
+
     fn book_traffic(&mut self, now: Instant) {
         let at = self.epoch.nanos(now);
         for (metric, bytes) in [
@@ -304,7 +334,11 @@ impl Drop for Repeater {
 impl VirtualUser for Repeater {
     async fn iterate(&mut self, it: Iteration) -> Outcome {
         let (mut sent, mut received, mut at) = (0, 0, it.started.into_std());
-        let mut first = true;
+        let mut hops = 0;
+        if let Some(trail) = &self.trail {
+            self.seat.1 = it.in_scenario;
+            self.client.trace(Some(trail.begin(self.epoch.nanos(at)).into()));
+        }
         let response = self
             .client
             .send(self.request.clone(), &mut |hop| {
@@ -312,17 +346,23 @@ impl VirtualUser for Repeater {
                 let expected = ranges
                     .iter()
                     .any(|(low, high)| (*low..=*high).contains(&hop.status));
-                let name = if first {
+                let name = if hops == 0 {
                     self.name
                 } else {
                     self.recorder.url_name(hop.url)
                 };
-                first = false;
                 let series = hop.series(self.context, name, Some(expected));
-                self.recorder.http(series, hop.record(&self.epoch));
+                let tags = self.recorder.http(series, hop.record(&self.epoch));
+                if let (Some(trail), Some(ids)) = (&self.trail, hop.trace) {
+                    let failed = hop.failed(Some(expected));
+                    let times = (self.epoch.nanos(hop.started), self.epoch.nanos(hop.ended));
+                    trail.request(ids, times, failed, || hop.span(&self.epoch, tags, failed, hops));
+                }
+                hops += 1;
                 (sent, received, at) = (sent + hop.sent, received + hop.received, hop.ended);
             })
             .await;
+        self.end_trace(at, IterationEnd::Complete);
         self.traffic.add(sent, received);
         if at.duration_since(self.traffic.since) >= TRAFFIC_EVERY {
             self.book_traffic(at);
@@ -343,6 +383,7 @@ impl VirtualUser for Repeater {
 
     async fn interrupt(&mut self) {
         // The dropped request has closed its connection; its bytes still count.
+        self.end_trace(Instant::now(), IterationEnd::Interrupted);
         let (sent, received) = self.client.take_interrupted_bytes();
         self.traffic.add(sent, received);
     }

@@ -14,6 +14,7 @@ mod model;
 mod recorder;
 mod registry;
 mod snapshot;
+mod spans;
 mod tags;
 mod template;
 mod trend;
@@ -37,6 +38,10 @@ pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, Tags
 pub use recorder::{Batch, Recorder};
 pub use registry::{MAX_NAMES, MAX_SERIES, MetricError, OTHER_NAME, Registry};
 pub use snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
+pub use spans::{
+    IterationEnd, IterationSpan, Opened, RequestSpan, Span, SpanDrop, SpanIds, SpanStats, Spans, TracePlan,
+    Tracer, Tracing, Trail, Work,
+};
 pub use tags::{SystemTag, SystemTags, TagSet, UnknownSystemTag};
 pub use target::{TargetMetrics, is_target};
 pub use template::template;

@@ -141,8 +141,8 @@ impl Recorder {
     }
 
     /// Records an HTTP transaction: `http_reqs`, the seven `http_req_*` times and, if the script has an expectation,
-    /// `http_req_failed`. Tags and failure are taken from the key.
-    pub fn http(&self, key: HttpKey, mut record: HttpRecord) {
+    /// `http_req_failed`. Tags and failure are taken from the key. Returns the tags.
+    pub fn http(&self, key: HttpKey, mut record: HttpRecord) -> TagsId {
         let shard = &mut *self.0.borrow_mut();
         record.tags = if let Some(tags) = shard.keys.get(&key) {
             *tags
@@ -155,7 +155,9 @@ impl Recorder {
             tags
         };
         record.failed = key.expected.map(|expected| !expected);
+        let tags = record.tags;
         shard.batch.http.push(record);
+        tags
     }
 
     /// Records one value, `at` nanoseconds since the epoch.

@@ -25,6 +25,8 @@ use super::request::{Auth, JarChoice, Request};
 use super::response::{Hop, Proto, Response, TlsTag, proto};
 use super::shared::Shared;
 use super::timer::{FAR_FUTURE, Timer};
+use super::trace::{Stamp, TraceContext};
+use crate::metrics::SpanIds;
 
 /// One virtual user's view of the network. Not `Send`: it lives on its worker's thread, inside a
 /// [`tokio::task::LocalSet`], which HTTP/2 connections need for their tasks. Unused it holds no heap memory but
@@ -39,6 +41,7 @@ pub struct Client {
     timer: Cell<Option<Timer>>,
     stray: Cell<(u64, u64)>,
     local: Cell<Option<IpAddr>>,
+    stamp: Stamp,
 }
 
 impl Client {
@@ -51,6 +54,7 @@ impl Client {
             timer: Cell::new(None),
             stray: Cell::new((0, 0)),
             local: Cell::new(None),
+            stamp: Stamp::default(),
         }
     }
 
@@ -75,6 +79,15 @@ impl Client {
         }
     }
 
+    /// Says what later requests belong to. Each gets a `traceparent` header then, unless it has one; with `None` none does.
+    pub fn trace(&self, context: Option<TraceContext>) {
+        self.stamp.set(context);
+    }
+
+    pub(super) fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
     /// Wire bytes (sent, received) of calls that were dropped before they could report them, since last asked.
     pub fn take_interrupted_bytes(&self) -> (u64, u64) {
         self.stray.replace((0, 0))
@@ -97,6 +110,7 @@ impl Client {
         let mut redirects_left = request.max_redirects;
         let mut first = true;
         loop {
+            let trace = self.stamp.apply(&mut request);
             let jar = match &request.jar {
                 JarChoice::Client => Some(&self.jar),
                 JarChoice::Explicit(jar) => Some(jar),
@@ -133,7 +147,7 @@ impl Client {
                     Err(error) => result = Err(error),
                 }
             }
-            report(&request, &result, &account, started, ended, on_hop);
+            report(&request, &result, &account, (started, ended), trace, on_hop);
 
             match result {
                 Ok(reply) => {
@@ -319,8 +333,8 @@ fn report(
     request: &Request,
     result: &Result<Reply, NetError>,
     account: &Account,
-    started: Instant,
-    ended: Instant,
+    (started, ended): (Instant, Instant),
+    trace: Option<SpanIds>,
     on_hop: &mut dyn FnMut(&Hop<'_>),
 ) {
     let (status, version, error) = match result {
@@ -330,6 +344,8 @@ fn report(
     on_hop(&Hop {
         method: &request.method,
         url: request.target.as_str(),
+        target: &request.target,
+        trace,
         status,
         proto: version,
         tls: account.tls.as_ref().map_or(TlsTag::None, |tls| tls.version),

@@ -3,17 +3,19 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::request::{Auth, Request, basic};
+use super::trace::TRACEPARENT;
 
 impl Request {
     /// The headers as they go on the wire over HTTP/1.1, the client's own additions included.
     pub fn wire_headers(&self, user_agent: Option<&HeaderValue>) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(
-            self.headers.len() + self.template.as_ref().map_or(0, |template| template.len()) + 3,
+            self.headers.len() + self.template.as_ref().map_or(0, |template| template.len()) + 4,
         );
         let ours = [
             (header::HOST, Some(self.target.host_header())),
             (header::USER_AGENT, user_agent),
             (header::REFERER, self.added.referer.as_ref()),
+            (TRACEPARENT, self.added.traceparent.as_ref()),
         ];
         for (name, value) in ours {
             if let Some(value) = value {

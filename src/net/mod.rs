@@ -33,6 +33,7 @@ mod target;
 mod throttle;
 mod timer;
 mod tls;
+mod trace;
 mod websocket;
 mod wire;
 
@@ -52,4 +53,5 @@ pub use shared::Shared;
 pub use target::Target;
 pub use throttle::Throttle;
 pub use tls::TlsInfo;
+pub use trace::TraceContext;
 pub use websocket::{Closing, Event, Opening, Utf8Bytes, WebSocket, close_code};

@@ -48,6 +48,8 @@ pub(super) struct Added {
     pub(super) strip_auth: bool,
     /// The answer to a server's challenge.
     pub(super) authorization: Option<HeaderValue>,
+    /// The hop's trace context.
+    pub(super) traceparent: Option<HeaderValue>,
 }
 
 /// How to authenticate.

@@ -12,7 +12,7 @@ use super::request::Request;
 use super::target::Target;
 use super::tls::TlsInfo;
 
-use crate::metrics::{Epoch, HttpKey, HttpRecord, MethodTag, NameId, TagsId};
+use crate::metrics::{Epoch, HttpKey, HttpRecord, MethodTag, NameId, SpanIds, TagsId};
 pub use crate::metrics::{Proto, TlsTag};
 
 /// How long each phase of one transaction took.
@@ -51,6 +51,10 @@ pub struct Hop<'a> {
     pub method: &'a Method,
     /// The URL, credentials masked.
     pub url: &'a str,
+    /// The same, parsed.
+    pub target: &'a Target,
+    /// Which span it is, if its client was told what its requests belong to.
+    pub trace: Option<SpanIds>,
     /// The status, 0 if the transaction failed.
     pub status: u16,
     /// The protocol, if it came so far.
@@ -225,7 +229,7 @@ pub fn status_text(status: u16) -> String {
     }
 }
 
-fn error_code(error: Option<&NetError>, status: u16) -> u16 {
+pub(super) fn error_code(error: Option<&NetError>, status: u16) -> u16 {
     match error {
         Some(error) => error.code,
         None if (400..600).contains(&status) => code::GENERIC + status,

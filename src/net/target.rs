@@ -22,7 +22,7 @@ use super::request::basic;
 pub struct Target(Arc<Parts>);
 
 struct Parts {
-    text: Box<str>,
+    text: Arc<str>,
     url: Url,
     origin: Arc<Origin>,
     path: Uri,
@@ -160,6 +160,11 @@ impl Target {
     /// The URL as it was given, with credentials masked.
     pub fn as_str(&self) -> &str {
         &self.0.text
+    }
+
+    /// The same, shared: for what outlives the request.
+    pub(super) fn text(&self) -> Arc<str> {
+        self.0.text.clone()
     }
 
     /// The host: a name, or an address without brackets.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::metrics::{Exemplars, HostSample, Snapshot, TunnelSample};
+use crate::metrics::{Exemplars, HostSample, Snapshot, SpanStats, TunnelSample};
 
 use super::families::Format;
 use super::process;
@@ -80,6 +80,11 @@ impl LivePage {
     /// Shows what becomes of the samples that are pushed.
     pub fn set_pushes(&self, counts: Arc<PushCounts>) {
         self.lock().page.pushes = Some(counts);
+    }
+
+    /// Shows what becomes of the spans.
+    pub fn set_spans(&self, spans: Arc<SpanStats>) {
+        self.lock().page.spans = spans;
     }
 
     /// Shows this snapshot from now on.

@@ -1,4 +1,5 @@
-//! What leaves while a run is going: the live `/metrics` page, samples to JSON and CSV files, terminal progress.
+//! What leaves while a run is going: the live `/metrics` page, samples to JSON and CSV files, spans to a
+//! collector, terminal progress.
 //!
 //! Nothing here slows the load down: files are written by threads of their own from bounded queues and count what
 //! they lose, the page is rendered from the last [`Snapshot`](crate::metrics::Snapshot) when somebody asks for it.
@@ -9,6 +10,7 @@ mod families;
 mod file;
 mod json;
 mod live;
+mod otlp;
 mod process;
 mod progress;
 mod prometheus;
@@ -21,6 +23,7 @@ mod tunnel;
 pub use families::Format;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
 pub use live::LivePage;
+pub use otlp::{OtlpError, OtlpExporter, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,

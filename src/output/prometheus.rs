@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::metrics::{Exemplars, Snapshot, TunnelSample};
+use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, TunnelSample};
 use crate::pace::Offered;
 
 use super::custom;
@@ -102,6 +102,8 @@ pub struct Page {
     pub pushes: Option<Arc<PushCounts>>,
     /// Requests whose traces were exported.
     pub exemplars: Arc<Exemplars>,
+    /// What becomes of the spans.
+    pub spans: Arc<SpanStats>,
     /// How long the previous page took to make, and how many were asked for before this one.
     pub scrape_duration: Duration,
     pub scrapes: u64,
@@ -133,6 +135,7 @@ fn families(page: &Page) -> Families {
     view.websockets(&mut families);
     view.generator(&mut families);
     pushes(page, &mut families);
+    spans(&page.spans, &mut families);
     thresholds(page, &mut families);
     machines(page, &mut families);
     tunnel::families(page, &mut families);
@@ -241,6 +244,23 @@ fn pushes(page: &Page, families: &mut Families) {
         Vec::new(),
         counts.failures.load(Ordering::Relaxed) as f64,
     );
+}
+
+fn spans(stats: &SpanStats, families: &mut Families) {
+    families.counter(
+        "loadgen_otlp_spans_exported_total",
+        "Spans that the collector has taken.",
+        Vec::new(),
+        stats.exported() as f64,
+    );
+    for reason in SpanDrop::ALL {
+        families.counter(
+            "loadgen_otlp_spans_dropped_total",
+            "Spans that were not exported, by reason.",
+            labels([("reason", reason.as_str())]),
+            stats.dropped(reason) as f64,
+        );
+    }
 }
 
 fn thresholds(page: &Page, families: &mut Families) {

@@ -25,6 +25,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         // Says itself what it lost.
         file.finish();
     }
+    run.traces.finish().await;
     let ending = match ending {
         Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
         ending => ending,

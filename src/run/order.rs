@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
-use crate::output::{BindError, OutputError, OutputSpec, Progress, PushError, PushOptions};
+use crate::output::{BindError, OtlpError, OutputError, OutputSpec, Progress, PushError, PushOptions};
 use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
 use crate::script::{Entry, ScriptError};
+
+use super::traces::TraceOrder;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -113,6 +115,8 @@ pub struct Order {
     pub push: Option<PushOptions>,
     /// `--linger`.
     pub linger: Linger,
+    /// `--otlp`, `--traceparent` and what goes with them.
+    pub traces: Option<TraceOrder>,
     /// The summary.
     pub summary: SummaryOrder,
     /// `--no-thresholds`.
@@ -261,6 +265,9 @@ pub enum RunError {
     /// A report that is to be written at the end.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Where spans should go.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),

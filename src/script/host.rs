@@ -22,7 +22,10 @@ use super::{
     variables::origin,
 };
 use crate::{
-    metrics::{Epoch, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, builtin},
+    metrics::{
+        Epoch, IterationEnd, IterationSpan, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, Tracer,
+        Tracing, Trail, builtin,
+    },
     net::Throttle,
     net::{self, NetError, Target, code},
 };
@@ -45,6 +48,8 @@ pub struct Workshop {
     pub exec: Cell<Exec>,
     /// What runs them on the target.
     pub remote: RefCell<Option<Remote>>,
+    /// Makes traces, if anybody wants them.
+    tracer: Option<Rc<Tracer>>,
     targets: RefCell<FxHashMap<Box<str>, (Target, NameId)>>,
     complained: RefCell<FxHashSet<(u16, Box<str>)>>,
 }
@@ -112,9 +117,17 @@ impl Workshop {
             http,
             exec,
             remote,
+            tracer: None,
             targets,
             complained,
         }
+    }
+
+    /// The same, with a trace for each order of its virtual users.
+    #[must_use]
+    pub fn traced(self, tracing: Option<&Arc<Tracing>>) -> Workshop {
+        let tracer = tracing.map(|tracing| Tracer::new(tracing.clone()));
+        Workshop { tracer, ..self }
     }
 
     /// Says once per address that requests fail with this error; the summary counts them all.
@@ -177,6 +190,8 @@ pub struct Host {
     pub workshop: Rc<Workshop>,
     /// Its connections and cookies.
     pub client: Rc<net::Client>,
+    /// The trace of the order under way, if there are traces.
+    pub trail: Option<Trail>,
     /// Its timers and asynchronous operations.
     pub events: Events,
     /// `__VU`.
@@ -232,6 +247,7 @@ impl Host {
         Rc::new(Host {
             bridge,
             client,
+            trail: workshop.tracer.clone().map(Trail::new),
             events: Events::default(),
             vu: seat.vu,
             vu_in_test: seat.vu_in_test,
@@ -410,6 +426,27 @@ impl Host {
     pub fn forget(&self) {
         self.events.clear();
         self.rejections.take();
+    }
+
+    /// A trace begins, to which the requests from here on belong.
+    pub fn begin_trace(&self) {
+        if let Some(trail) = &self.trail {
+            self.client.trace(Some(trail.begin(self.now()).into()));
+        }
+    }
+
+    /// The trace ends with its order.
+    pub fn end_trace(&self, what: &'static str, ended: IterationEnd) {
+        if let Some(trail) = &self.trail {
+            self.client.trace(None);
+            trail.end(self.now(), || IterationSpan {
+                what,
+                tags: self.context(),
+                vu: self.vu_in_test,
+                number: self.turn.get().in_scenario,
+                ended,
+            });
+        }
     }
 
     /// Ends an order: timers are forgotten, the group is the root again, wire bytes are recorded.

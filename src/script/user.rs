@@ -19,11 +19,12 @@ use super::{
     error::ScriptError,
     events::Event,
     fiber::{Bridge, Fiber, Rest},
+    files::{Files, files},
     globals,
     host::{Host, HostHandle, Phase, Workshop},
     program::ModuleSource,
 };
-use crate::metrics::{TagSet, TagsId};
+use crate::metrics::{IterationEnd, TagSet, TagsId};
 
 /// The fiber's stack. Pages are committed as they are touched, so the size costs address space only.
 const STACK: usize = 2 << 20;
@@ -80,9 +81,6 @@ pub enum Verdict {
     Aborted(String),
 }
 
-/// What `handleSummary` wants written: path (or `stdout`, `stderr`) and content.
-pub type Files = Vec<(String, Vec<u8>)>;
-
 enum Order {
     Iterate(Turn),
     Call {
@@ -93,6 +91,18 @@ enum Order {
     Summarize {
         data: String,
     },
+}
+
+impl Order {
+    /// What its trace is called.
+    fn traced(&self) -> &'static str {
+        match self {
+            Order::Iterate(_) => "iteration",
+            Order::Call { export, .. } if export == "setup" => "setup",
+            Order::Call { export, .. } if export == "teardown" => "teardown",
+            Order::Call { .. } | Order::Summarize { .. } => "call",
+        }
+    }
 }
 
 enum Reply {
@@ -285,12 +295,22 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
         while bridge.pause().is_ok() {
             let Some(order) = desk.order.take() else { continue };
             let iterating = matches!(order, Order::Iterate(_));
+            let traced = order.traced();
+            host.begin_trace();
             let outcome = life.obey(order);
             let thrown = outcome
                 .as_ref()
                 .err()
                 .map(|error| ScriptError::catch(&ctx, error, &source_of));
             host.end_order();
+            host.end_trace(
+                traced,
+                match &outcome {
+                    Ok(_) => IterationEnd::Complete,
+                    Err(_) if bridge.cancelled() => IterationEnd::Interrupted,
+                    Err(_) => IterationEnd::Threw,
+                },
+            );
             desk.tags.set(host.iteration_tags());
             let aborted = host.aborted.take();
             desk.reply.replace(Some(match (outcome, thrown) {
@@ -468,27 +488,4 @@ impl<'js> Life<'js, '_> {
         };
         Ok(self.data.borrow_mut().insert(data).clone())
     }
-}
-
-fn files<'js>(ctx: &Ctx<'js>, result: &Value<'js>) -> rquickjs::Result<Files> {
-    let wrong = |what: &str| {
-        let message = format!("handleSummary() must return a map of path to string or ArrayBuffer: {what}");
-        rquickjs::Exception::throw_type(ctx, &message)
-    };
-    let mut out = Files::new();
-    if result.is_undefined() || result.is_null() {
-        return Ok(out);
-    }
-    let Some(map) = result.as_object() else {
-        return Err(wrong("it returned no object"));
-    };
-    for entry in map.props::<String, Value>() {
-        let (path, content) = entry?;
-        let bytes = match content.as_string() {
-            Some(text) => text.to_string()?.into_bytes(),
-            None => super::bytes::bytes_of(&content).ok_or_else(|| wrong(&format!("`{path}` is neither")))?,
-        };
-        out.push((path, bytes));
-    }
-    Ok(out)
 }

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::poll_fn;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
 use super::WebSocket;
+use crate::metrics::{Proto, RequestSpan, SpanIds, TagsId};
 use crate::net::client::Client;
 use crate::net::connect::{Driver, Purpose, reach, speak_h1};
 use crate::net::cookies::Jar;
@@ -25,7 +26,7 @@ use crate::net::error::{NetError, code};
 use crate::net::exchange::{Intake, Sink};
 use crate::net::progress::Progress;
 use crate::net::request::{JarChoice, Request};
-use crate::net::response::{Timings, status_text};
+use crate::net::response::{Timings, error_code, status_text};
 use crate::net::target::Target;
 use crate::net::timer::FAR_FUTURE;
 use crate::net::tls::TlsInfo;
@@ -56,11 +57,35 @@ pub struct Opening {
     pub remote: Option<SocketAddr>,
     /// How the connection is encrypted.
     pub tls: Option<Rc<TlsInfo>>,
+    /// Which span opening it is, if the client was told what its requests belong to.
+    pub trace: Option<SpanIds>,
     /// The open WebSocket, or why there is none.
     pub socket: Result<WebSocket, NetError>,
 }
 
 impl Opening {
+    /// Opening it as a span. `tags` are those of its samples.
+    pub fn span(&self, tags: TagsId) -> RequestSpan {
+        let error = self.socket.as_ref().err();
+        RequestSpan {
+            tags,
+            url: self.target.text(),
+            method: Method::GET,
+            status: self.status,
+            error_code: error_code(error.filter(|_| self.status == 0), self.status),
+            failed: error.is_some(),
+            proto: if self.status == 0 {
+                Proto::None
+            } else {
+                Proto::Http11
+            },
+            remote: self.remote,
+            resends: 0,
+            // It is no request of `http_req_duration`.
+            times: None,
+        }
+    }
+
     /// The subprotocol that the server chose, empty for none.
     pub fn protocol(&self) -> &str {
         let chosen = self.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
@@ -90,6 +115,7 @@ impl Client {
     /// headers, cookies, jar, credentials and timeout.
     pub async fn websocket(&self, mut request: Request, protocols: &[String]) -> Opening {
         let started = Instant::now();
+        let trace = self.stamp().apply(&mut request);
         let jar = match &request.jar {
             JarChoice::Client => Some(self.jar().clone()),
             JarChoice::Explicit(jar) => Some(jar.clone()),
@@ -113,6 +139,7 @@ impl Client {
             received: account.received,
             remote: account.remote,
             tls: account.tls,
+            trace,
             socket: Err(NetError::timeout()),
             target: request.target,
         };

@@ -30,7 +30,9 @@ fn snapshot(requests: &[(u16, Option<bool>, usize)]) -> Snapshot {
             },
             expected,
         };
-        (0..count).for_each(|_| recorder.http(key, HttpRecord::default()));
+        for _ in 0..count {
+            recorder.http(key, HttpRecord::default());
+        }
     }
     let mut collector = Collector::new(registry, epoch, Vec::new());
     collector.absorb(&recorder.drain());

@@ -208,10 +208,15 @@ impl<'a> Tally<'a> {
             Some(expected) => expected.judge(hop.status),
             None => host.expected.borrow().judge(hop.status),
         };
-        recorder.http(
-            hop.series(call.context, name, expected),
-            hop.record(&host.workshop.epoch),
-        );
+        let epoch = &host.workshop.epoch;
+        let tags = recorder.http(hop.series(call.context, name, expected), hop.record(epoch));
+        if let (Some(trail), Some(ids)) = (&host.trail, hop.trace) {
+            let failed = hop.failed(expected);
+            let times = (epoch.nanos(hop.started), epoch.nanos(hop.ended));
+            trail.request(ids, times, failed, || {
+                hop.span(epoch, tags, failed, self.hops - 1)
+            });
+        }
         host.add_bytes((hop.sent, hop.received));
     }
 }

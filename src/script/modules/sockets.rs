@@ -194,6 +194,14 @@ pub async fn open(host: &Rc<Host>, plan: Plan) -> Attempt {
     host.record(builtin::WS_SESSIONS, tags, 1.0);
     host.record(builtin::WS_CONNECTING, tags, opening.took.as_secs_f64() * 1000.0);
     host.add_bytes((opening.sent, opening.received));
+    if let (Some(trail), Some(ids)) = (&host.trail, opening.trace) {
+        let epoch = &host.workshop.epoch;
+        let times = (
+            epoch.nanos(opening.started),
+            epoch.nanos(opening.started + opening.took),
+        );
+        trail.request(ids, times, opening.socket.is_err(), || opening.span(tags));
+    }
     let answer = Answer {
         url: opening.target.as_str().to_owned(),
         status: opening.status,
