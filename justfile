@@ -34,6 +34,10 @@ bench *ARGS:
 bench-peers:
     benches/peers.sh
 
+# Client CPU per request with traces and without (ROUNDS, DURATION, CONNECTIONS, OTLP, BEFORE)
+bench-traces:
+    benches/traces.sh
+
 # Peak memory and start-up time of 1000 and 5000 virtual users
 bench-memory:
     benches/memory.sh

@@ -3,7 +3,8 @@
 //!     cargo bench --bench net_get                                   # against a tiny server in this process
 //!     URL=http://127.0.0.1:8081/ cargo bench --bench net_get        # against a real one: CPU is then the client's
 //!
-//! `VUS` (50), `SECONDS` (3), `THREADS` (1) and `MODE` (`client`, `hyper`; both by default) change the measurement.
+//! `VUS` (50), `SECONDS` (3), `THREADS` (1) and `MODE` (`hyper`, `client`, or `traced`, the
+//! client with a `traceparent`; all by default) change the measurement.
 //! CPU is user and system time of the whole process, so against the server in this process it includes the
 //! server's work; the allocations are counted on the client's threads only.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use loadgen::net::{Client, NetOptions, Request, Shared, Target};
+use loadgen::net::{Client, NetOptions, Request, Shared, Target, TraceContext};
 use nix::sys::resource::{UsageWho, getrusage};
 
 struct Counting;
@@ -71,8 +72,10 @@ fn main() {
     let (vus, threads) = (number("VUS", 50), number("THREADS", 1).max(1));
     let length = Duration::from_secs(number("SECONDS", 3));
     let url = std::env::var("URL").unwrap_or_else(|_| local_server());
-    let modes =
-        std::env::var("MODE").map_or(vec!["hyper".to_owned(), "client".to_owned()], |mode| vec![mode]);
+    let modes = std::env::var("MODE").map_or(
+        ["hyper", "client", "traced"].map(str::to_owned).to_vec(),
+        |mode| vec![mode],
+    );
     for mode in modes {
         let before = cpu();
         let workers: Vec<_> = (0..threads)
@@ -114,6 +117,16 @@ fn worker(mode: &str, url: &str, vus: u64, length: Duration) -> Total {
             local.spawn_local(async move {
                 match mode.as_str() {
                     "client" => over_client(Client::new(shared), target, end).await,
+                    "traced" => {
+                        let client = Client::new(shared);
+                        let (trace, span) = (fastrand::u128(1..), fastrand::u64(1..));
+                        client.trace(Some(TraceContext {
+                            trace,
+                            span,
+                            sampled: true,
+                        }));
+                        over_client(client, target, end).await
+                    }
                     _ => over_hyper(&target, end).await,
                 }
             })

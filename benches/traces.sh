@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Client CPU per request with traces and without, against nginx on this machine. `just bench-traces`
+#
+#   benches/traces.sh
+#   ROUNDS=9 DURATION=10 CONNECTIONS=100 LOADGEN=target/release/loadgen BEFORE=loadgen-of-another-commit benches/traces.sh
+#   OTLP=http://127.0.0.1:4317 benches/traces.sh
+#
+# Needs nginx (Debian: apt-get install nginx-light), which is also the collector: over HTTP it takes any spans. OTLP names
+# another one. Every round runs each in turn for the same time; the ratio is to `off` in the same round. What counts is user
+# and system time of the whole process, the exporter's thread included. Exits 1 if a median is past a target:
+#
+#   before  BEFORE, a program without traces: off must be at most 1.05 of it
+#   header  --traceparent                                             no target
+#   some    --otlp, ratio 0.01                                        1.10
+#   most    --otlp, ratio 1 and the usual limit                       1.60
+#   all     --otlp, ratio 1 without a limit: two spans a request      no target
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source benches/measure.sh
+
+rounds=${ROUNDS:-5}
+duration=${DURATION:-5}
+connections=${CONNECTIONS:-50}
+kinds=(off header some most all)
+[[ -n ${BEFORE:-} ]] && kinds=(before "${kinds[@]}")
+
+if ! command -v nginx >/dev/null; then
+    echo 'missing: nginx. On Debian, as root: apt-get install nginx-light' >&2
+    exit 1
+fi
+
+work=$(mktemp -d)
+server=
+finish() {
+    if [[ -n $server ]]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap finish EXIT
+find_loadgen
+
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# A target that costs little, and a collector that takes everything.
+start_nginx() {
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 10000))
+        answers "$port" && continue
+        cat >"$work/nginx.conf" <<NGINX
+daemon off;
+worker_processes 1;
+pid $work/nginx.pid;
+error_log $work/nginx.log;
+events { worker_connections 8192; }
+http {
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 300s;
+    client_max_body_size 16m;
+    client_body_temp_path $work/body;
+    proxy_temp_path $work/proxy;
+    fastcgi_temp_path $work/fastcgi;
+    uwsgi_temp_path $work/uwsgi;
+    scgi_temp_path $work/scgi;
+    server {
+        listen 127.0.0.1:$port reuseport backlog=8192;
+        location / { default_type text/plain; return 200 "ok"; }
+        location = /v1/traces { default_type application/x-protobuf; return 200 ""; }
+    }
+}
+NGINX
+        nginx -p "$work" -e "$work/nginx.log" -c "$work/nginx.conf" &
+        server=$!
+        for _ in {1..100}; do
+            if answers "$port"; then return; fi
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.05
+        done
+        kill "$server" 2>/dev/null || true
+        server=
+    done
+    echo 'nginx does not start:' >&2
+    cat "$work/nginx.log" >&2
+    exit 1
+}
+
+start_nginx
+url=http://127.0.0.1:$port/
+otlp=${OTLP:-http://127.0.0.1:$port}
+
+fail() {
+    echo "$1: not every request was answered, or a span was lost, so the numbers mean nothing:" >&2
+    cat "$work/$1.out" "$work/$1.err" >&2
+    exit 1
+}
+
+# Runs one kind and leaves CPU and memory where `measure` does, and the requests in `requests`.
+run() {
+    local name=$1 program=$loadgen export=$work/$1.json flags=()
+    case $name in
+        before) program=$BEFORE ;;
+        off) ;;
+        header) flags=(--traceparent) ;;
+        some) flags=("--otlp=$otlp" --trace-sample 0.01) ;;
+        most) flags=("--otlp=$otlp") ;;
+        all) flags=("--otlp=$otlp" --trace-limit 0) ;;
+    esac
+    measure "$name" "$program" hit "$url" -u "$connections" -d "${duration}s" -q --metrics-addr 127.0.0.1:0 \
+        --summary-export "$export" "${flags[@]}"
+    requests=$(awk '/"http_reqs"/ { found = 1 } found && /"count"/ { gsub(/[^0-9]/, ""); print; exit }' "$export")
+    awk '/"http_req_failed"/ { found = 1 } found && /"value"/ { gsub(/[^0-9.]/, ""); exit !($0 == 0) }' "$export" ||
+        fail "$name"
+    ! grep -q 'traces:' "$work/$name.err" || fail "$name"
+    ((${requests:-0} > 0)) || fail "$name"
+}
+
+machine
+echo "nginx with one worker on $url, spans to $otlp, $connections connections, $rounds rounds of $duration s"
+for round in $(seq "$rounds"); do
+    for kind in "${kinds[@]}"; do
+        run "$kind"
+        echo "$round $kind $requests $cpu_us $peak_kib" >>"$work/results"
+    done
+    awk -v round="$round" '
+        $1 == round { names[++n] = $2; cost[$2] = $4 / $3 }
+        END {
+            printf "round %d:", round
+            for (i = 1; i <= n; i++) printf "  %s %.2f us (%.2f)", names[i], cost[names[i]], cost[names[i]] / cost["off"]
+            print ""
+        }' "$work/results"
+done
+
+awk -v duration="$duration" '
+    function median(list, n,    i, j, t) {
+        for (i = 2; i <= n; i++)
+            for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
+        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+    }
+    {
+        if ($1 > rounds) rounds = $1
+        if (!($2 in peak)) names[++n] = $2
+        cost[$1, $2] = $4 / $3; rate[$1, $2] = $3 / duration
+        if ($5 >= peak[$2]) peak[$2] = $5
+    }
+    END {
+        most["some"] = 1.1; most["most"] = 1.6
+        printf "\n%-8s  %12s  %8s  %8s  %12s  %10s\n", "traces", "CPU us/req", "to off", "target", "requests/s", "peak MB"
+        for (i = 1; i <= n; i++) {
+            name = names[i]
+            for (r = 1; r <= rounds; r++) { a[r] = cost[r, name]; b[r] = cost[r, name] / cost[r, "off"]; c[r] = rate[r, name] }
+            ratio = median(b, rounds)
+            target = name in most ? sprintf("%.2f", most[name]) : name == "before" ? "0.95" : "-"
+            memory = peak[name] ? sprintf("%.1f", peak[name] * 1024 / 1e6) : "-"
+            printf "%-8s  %12.2f  %8.2f  %8s  %12.0f  %10s\n", name, median(a, rounds), ratio, target, median(c, rounds), memory
+            if (name in most && ratio > most[name]) missed = 1
+            if (name == "before" && 1 / ratio > 1.05) missed = 1
+        }
+        if (missed) print "a target was missed" > "/dev/stderr"
+        exit missed
+    }' "$work/results"
