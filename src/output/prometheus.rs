@@ -279,6 +279,12 @@ fn thresholds(page: &Page, families: &mut Families) {
             labels(pairs),
             f64::from(u8::from(ok)),
         );
+        families.gauge(
+            "loadgen_threshold_limit",
+            "The number that a threshold compares with, in the unit of its expression.",
+            labels(pairs),
+            state.spec.expression.bound,
+        );
         if let Some(value) = state.value {
             families.gauge(
                 "loadgen_threshold_value",

@@ -217,6 +217,10 @@ fn numbers_are_those_of_the_snapshot() {
     );
     has(
         &page,
+        r#"loadgen_threshold_limit{metric="http_req_duration{name:x}",threshold="p(95)<500"} 500"#,
+    );
+    has(
+        &page,
         r#"loadgen_custom_orders_total{group="::g",scenario="main",tier="gold"} 2"#,
     );
     has(
