@@ -26,6 +26,10 @@ deny:
 check-dashboards:
     grafana/check-types.sh
 
+# docker-compose.yml brought up for real without a registry (Debian, as root; some 5 GB in /var/tmp)
+compose-test *ARGS:
+    deploy/compose/stand-in.sh {{ ARGS }}
+
 # Micro-benchmarks: CPU and allocations per request
 bench *ARGS:
     cargo bench --bench net_get {{ ARGS }}

@@ -7,12 +7,12 @@ mod grafana_support;
 mod run_support;
 mod ssh_support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::time::Duration;
 
-use grafana_support::{Dashboard, Prometheus, dashboards, list, metrics, read, text};
+use grafana_support::queries::{Variables, ask, asked};
+use grafana_support::{Prometheus, dashboards, metrics, read, text};
 use run_support::{Running, Scripted, eventually, free_port, get, loadgen};
 use serde_json::Value;
 use ssh_support::{Home, Sshd};
@@ -148,112 +148,6 @@ fn run(address: &str, seconds: u32, target: Option<&Target>) -> [String; 2] {
     pages
 }
 
-/// What Grafana would put in place of a dashboard's variables.
-struct Variables(BTreeMap<String, String>);
-
-impl Variables {
-    fn of(board: &Dashboard, prometheus: &Prometheus, range: u32) -> Variables {
-        let fixed = [
-            ("__rate_interval", "4s".to_owned()),
-            ("__range", format!("{range}s")),
-            ("limit", "0.5".into()),
-            // A run of seconds has drifted since seconds ago.
-            ("slope", "4s".into()),
-            ("past", "3s".into()),
-            ("history", "5m".into()),
-            ("slo", "0.99".into()),
-        ];
-        let mut known = Variables(fixed.map(|(name, value)| (name.to_owned(), value)).into());
-        for variable in board.variables() {
-            let name = text(variable, "name");
-            if text(variable, "type") == "query" {
-                let query = known.within(text(&variable["query"], "query"));
-                let value = if variable["includeAll"] == true {
-                    let found = values(&query, prometheus);
-                    assert!(!found.is_empty(), "{}: ${name}: {query}", board.file);
-                    text(variable, "allValue").to_owned()
-                } else {
-                    result(&query, text(variable, "regex"), prometheus)
-                };
-                known.0.insert(name.to_owned(), value);
-            }
-            let unknown = !matches!(text(variable, "type"), "datasource") && !known.0.contains_key(name);
-            assert!(!unknown || name == "trace_id", "{}: ${name}", board.file);
-        }
-        known
-    }
-
-    fn within(&self, text: &str) -> String {
-        let mut done = text.to_owned();
-        // The longest first: one name may begin with another.
-        let mut names: Vec<&String> = self.0.keys().collect();
-        names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-        for name in names {
-            done = done.replace(&format!("${{{name}}}"), &self.0[name]);
-            done = done.replace(&format!("${name}"), &self.0[name]);
-        }
-        assert!(!done.contains('$'), "{done}");
-        done
-    }
-}
-
-/// `label_values(metric, label)`.
-fn values(query: &str, prometheus: &Prometheus) -> Vec<String> {
-    let inner = query
-        .strip_prefix("label_values(")
-        .and_then(|rest| rest.strip_suffix(')'));
-    let (metric, label) = inner.unwrap().rsplit_once(", ").unwrap();
-    let answer = prometheus
-        .api(&format!("label/{label}/values"), &[("match[]", metric)])
-        .unwrap();
-    list(&answer)
-        .iter()
-        .map(|value| value.as_str().unwrap().to_owned())
-        .collect()
-}
-
-/// `query_result(expression)` and the part of its first line that the variable keeps.
-fn result(query: &str, regex: &str, prometheus: &Prometheus) -> String {
-    let inner = query
-        .strip_prefix("query_result(")
-        .and_then(|rest| rest.strip_suffix(')'))
-        .unwrap();
-    let answer = prometheus.api("query", &[("query", inner)]).unwrap();
-    let first = &answer["result"][0];
-    match regex {
-        "/run_id=\"([^\"]+)\"/" => text(&first["metric"], "run_id").to_owned(),
-        "/ (-?[0-9]+) /" => text_at(&first["value"], 1).to_owned(),
-        _ => panic!("{regex}"),
-    }
-}
-
-fn text_at(of: &Value, index: usize) -> &str {
-    of[index].as_str().unwrap_or_default()
-}
-
-/// Why an expression may say nothing on this machine, in a run that is well.
-fn excused(expression: &str) -> bool {
-    let missing = |path: &str| !Path::new(path).exists();
-    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    let names = metrics(expression);
-    let has = |part: &str| names.iter().any(|name| name.contains(part));
-    // Only a target in a container with a limit is throttled; memory that does not grow is never full.
-    has("cpu_throttled")
-        || expression.contains("> 0) < 604800")
-        || has("SwapTotal") && swaps.lines().count() < 2
-        || has("node_pressure") && missing("/proc/pressure/cpu")
-        || has("conntrack") && missing("/proc/sys/net/netfilter/nf_conntrack_count")
-}
-
-/// The labels that a legend shows.
-fn legend(format: &str) -> Vec<&str> {
-    format
-        .split("{{")
-        .skip(1)
-        .map(|rest| rest.split("}}").next().unwrap().trim())
-        .collect()
-}
-
 #[test]
 fn every_query_of_every_dashboard_gives_data() {
     let generator = format!("127.0.0.1:{}", free_port());
@@ -267,7 +161,7 @@ fn every_query_of_every_dashboard_gives_data() {
     let end = now();
     let range = (end - begin).ceil() as u32 + 1;
 
-    let mut asked = 0;
+    let mut count = 0;
     let mut wrong = Vec::new();
     let mut named = BTreeSet::new();
     for board in dashboards() {
@@ -283,43 +177,17 @@ fn every_query_of_every_dashboard_gives_data() {
                 variables.0["shift"]
             );
         }
-        let of_panels = board.panels().iter().flat_map(|panel| {
-            let title = text(panel, "title");
-            list(&panel["targets"]).iter().map(move |target| (title, target))
-        });
-        let of_notes = board.annotations().iter().map(|note| (text(note, "name"), note));
-        for (title, target) in of_panels.chain(of_notes) {
-            let expression = text(target, "expr");
-            if expression.is_empty() {
-                continue;
-            }
-            asked += 1;
-            named.extend(metrics(expression));
-            let query = variables.within(expression);
-            let (from, to) = (begin.to_string(), end.to_string());
-            let answer = if target["instant"] == true {
-                prometheus.api("query", &[("query", &query), ("time", &to)])
-            } else {
-                let range = [
-                    ("query", query.as_str()),
-                    ("start", &from),
-                    ("end", &to),
-                    ("step", "1"),
-                ];
-                prometheus.api("query_range", &range)
-            };
-            let complaint = match answer {
-                Err(error) => Some(error),
-                Ok(_) if excused(expression) => None,
-                Ok(answer) => complaint(&answer, text(target, "legendFormat")),
-            };
-            wrong.extend(complaint.map(|it| format!("{}: {title}: {it}\n    {query}", board.file)));
+        for (title, target) in asked(&board) {
+            count += 1;
+            named.extend(metrics(text(target, "expr")));
+            let complaint = ask(&prometheus, target, &variables, (begin, end));
+            wrong.extend(complaint.map(|it| format!("{}: {title}: {it}", board.file)));
         }
     }
-    assert!(asked > 150, "{asked} queries");
+    assert!(count > 150, "{count} queries");
     assert!(
         wrong.is_empty(),
-        "{} of {asked}:\n{}",
+        "{} of {count}:\n{}",
         wrong.len(),
         wrong.join("\n")
     );
@@ -343,25 +211,6 @@ fn known(name: &str, told: &BTreeSet<String>) -> bool {
         name => return told.contains(name) || family.is_some_and(|family| told.contains(family)),
     };
     read(elsewhere).contains(family.unwrap_or(name))
-}
-
-/// What is wrong with an answer: no data, or a label of the legend that it has not.
-fn complaint(answer: &Value, format: &str) -> Option<String> {
-    let results = list(&answer["result"]);
-    let is_number = |point: &Value| text_at(point, 1).parse::<f64>().is_ok_and(f64::is_finite);
-    let has_data = |series: &&Value| match text(answer, "resultType") {
-        "vector" => is_number(&series["value"]),
-        _ => list(&series["values"]).iter().any(is_number),
-    };
-    if !results.iter().any(|series| has_data(&series)) {
-        return Some(format!("no data in {} series", results.len()));
-    }
-    for label in legend(format) {
-        if let Some(without) = results.iter().find(|series| series["metric"][label].is_null()) {
-            return Some(format!("no label {label} in {}", without["metric"]));
-        }
-    }
-    None
 }
 
 fn now() -> f64 {

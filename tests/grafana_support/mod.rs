@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod queries;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -122,11 +124,16 @@ impl Drop for Daemon {
 /// A Prometheus with the repository's configuration and rules.
 pub struct Prometheus {
     pub address: String,
-    _daemon: Daemon,
-    _folder: tempfile::TempDir,
+    /// It and its folder, if it is ours.
+    _own: Option<(Daemon, tempfile::TempDir)>,
 }
 
 impl Prometheus {
+    /// One that runs already.
+    pub fn at(address: String) -> Prometheus {
+        Prometheus { address, _own: None }
+    }
+
     /// One that scrapes this generator and tells this Alertmanager.
     pub fn start(generator: &str, alertmanager: &str) -> Prometheus {
         let folder = tempfile::tempdir().unwrap();
@@ -145,8 +152,7 @@ impl Prometheus {
         );
         let prometheus = Prometheus {
             address,
-            _daemon: daemon,
-            _folder: folder,
+            _own: Some((daemon, folder)),
         };
         eventually(Duration::from_secs(30), "Prometheus", || {
             let answer = fetch(&prometheus.address, "/-/ready").ok()?;
