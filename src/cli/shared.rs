@@ -12,7 +12,7 @@ use super::exit::{ExitCode, fail};
 use super::log::{LogArgs, colour};
 use super::traces::TraceArgs;
 use crate::config::{self, RawOptions, Settings};
-use crate::output::{OutputError, OutputSpec, Progress, PushOptions};
+use crate::output::{GRAFANA_TOKEN, OutputError, OutputSpec, Progress, PushOptions, TellOptions};
 use crate::pace::parse_duration;
 use crate::remote::Watch;
 use crate::remote::ssh::SECRETS as SSH_SECRETS;
@@ -48,6 +48,12 @@ pub struct ResultArgs {
     /// How often to push [default: 5s]
     #[arg(long, value_name = "DURATION", help_heading = "Output")]
     pub remote_write_interval: Option<String>,
+    /// Post failing thresholds as alerts to an Alertmanager, such as http://alertmanager:9093, and resolve them
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub alertmanager: Option<String>,
+    /// Annotate the run in a Grafana, such as http://grafana:3000; LOADGEN_GRAFANA_TOKEN has the token
+    #[arg(long, value_name = "URL", help_heading = "Output")]
+    pub grafana: Option<String>,
     /// Wait for a scrape of /metrics before the load and after it, for at most this long
     #[arg(short, long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = LINGER, help_heading = "Output")]
     pub linger: Option<String>,
@@ -145,10 +151,10 @@ impl ResultArgs {
             environment: RawOptions::from_env(variables.iter().cloned()),
             file,
             env: BTreeMap::new(),
-            // These are for the tunnel alone.
+            // These are for the tunnel alone, and for Grafana.
             system_env: variables
                 .iter()
-                .filter(|(name, _)| !SSH_SECRETS.contains(&name.as_str()))
+                .filter(|(name, _)| !SSH_SECRETS.contains(&name.as_str()) && name != GRAFANA_TOKEN)
                 .cloned()
                 .collect(),
             allow_exec: false,
@@ -160,6 +166,7 @@ impl ResultArgs {
             outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             push: self.push(&settings)?,
+            tell: self.tell(&settings)?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
             traces: self.traces.order(&settings, &variables)?,
             summary: SummaryOrder {
@@ -215,6 +222,19 @@ impl ResultArgs {
         PushOptions::new(&url, &headers, interval)
             .map(Some)
             .map_err(|error| error.to_string())
+    }
+
+    /// Whom to tell of the run, if anybody.
+    fn tell(&self, settings: &Settings) -> Result<Option<TellOptions>, String> {
+        let given =
+            |flag: &Option<String>, name| flag.clone().or_else(|| settings.get(name).map(str::to_owned));
+        let token = std::env::var(GRAFANA_TOKEN).ok();
+        TellOptions::new(
+            given(&self.alertmanager, "ALERTMANAGER").as_deref(),
+            given(&self.grafana, "GRAFANA").as_deref(),
+            token.as_deref().filter(|token| !token.trim().is_empty()),
+        )
+        .map_err(|error| error.to_string())
     }
 
     /// What is sampled, and how often.

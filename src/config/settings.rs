@@ -14,9 +14,11 @@ use super::raw::{RawOptions, Tier};
 pub struct Settings(BTreeMap<String, String>);
 
 /// The settings there are, with their names in a config file.
-const SETTINGS: [(&str, &str); 16] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("ADDRESS", "address"),
+    ("ALERTMANAGER", "alertmanager"),
     ("CONFIG", ""),
+    ("GRAFANA", "grafana"),
     ("LINGER", "linger"),
     ("LOG_FORMAT", ""),
     ("LOG_OUTPUT", ""),
@@ -25,6 +27,9 @@ const SETTINGS: [(&str, &str); 16] = [
     ("NO_THRESHOLDS", ""),
     ("OTLP", "otlp"),
     ("OUT", "out"),
+    ("REMOTE_WRITE", "remoteWrite"),
+    ("REMOTE_WRITE_HEADERS", ""),
+    ("REMOTE_WRITE_INTERVAL", "remoteWriteInterval"),
     ("SUMMARY_EXPORT", ""),
     ("SUMMARY_MODE", ""),
     ("TRACE_LIMIT", "traceLimit"),

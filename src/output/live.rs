@@ -4,7 +4,7 @@
 //! makes the totals of a short run exact in Prometheus.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,7 @@ use super::process;
 use super::prometheus::{Load, Page, RunInfo, RunState, render};
 use super::push::PushCounts;
 use super::remote;
+use super::tell::TellCounts;
 
 /// What `/metrics` shows, and what is pushed.
 #[derive(Debug)]
@@ -87,6 +88,11 @@ impl LivePage {
         self.lock().page.spans = spans;
     }
 
+    /// Shows what becomes of what Alertmanager and Grafana are told.
+    pub fn set_told(&self, counts: TellCounts) {
+        self.lock().page.told = counts;
+    }
+
     /// Shows this snapshot from now on.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.lock().page.snapshot = Some(snapshot);
@@ -130,7 +136,13 @@ impl LivePage {
 
     /// Shows the run in this state.
     pub fn set_state(&self, state: RunState) {
-        self.lock().page.state = state;
+        let page = &mut self.lock().page;
+        page.state = state;
+        match state {
+            RunState::Running => page.load_began = Some(SystemTime::now()),
+            RunState::Teardown => page.load_ended = Some(SystemTime::now()),
+            _ => {}
+        }
     }
 
     /// When the last page that was served was begun.

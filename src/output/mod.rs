@@ -17,6 +17,7 @@ mod prometheus;
 mod push;
 mod remote;
 mod server;
+mod tell;
 mod text;
 mod tunnel;
 
@@ -32,3 +33,4 @@ pub use progress::{
 pub use prometheus::{Load, Page, RunInfo, RunState, ScenarioLoad, render};
 pub use push::{PushCounts, PushError, PushOptions, Pusher};
 pub use server::{BindError, MetricsServer};
+pub use tell::{GRAFANA_TOKEN, TellError, TellOptions, Teller};

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, TunnelSample};
 use crate::pace::Offered;
@@ -16,6 +16,7 @@ use super::families::{Families, Format, Stamp, labels};
 use super::process::ProcessUsage;
 use super::push::PushCounts;
 use super::remote::HostView;
+use super::tell::TellCounts;
 use super::tunnel;
 
 mod view;
@@ -100,6 +101,11 @@ pub struct Page {
     pub process: ProcessUsage,
     /// What became of the samples that were pushed, if any are.
     pub pushes: Option<Arc<PushCounts>>,
+    /// What became of what Alertmanager and Grafana were told.
+    pub told: TellCounts,
+    /// When load began, and when it ended.
+    pub load_began: Option<SystemTime>,
+    pub load_ended: Option<SystemTime>,
     /// Requests whose traces were exported.
     pub exemplars: Arc<Exemplars>,
     /// What becomes of the spans.
@@ -136,6 +142,7 @@ fn families(page: &Page) -> Families {
     view.generator(&mut families);
     pushes(page, &mut families);
     spans(&page.spans, &mut families);
+    told(page, &mut families);
     thresholds(page, &mut families);
     machines(page, &mut families);
     tunnel::families(page, &mut families);
@@ -260,6 +267,31 @@ fn spans(stats: &SpanStats, families: &mut Families) {
             labels([("reason", reason.as_str())]),
             stats.dropped(reason) as f64,
         );
+    }
+}
+
+fn told(page: &Page, families: &mut Families) {
+    for (name, help, counts) in [
+        (
+            "loadgen_alertmanager_posts_total",
+            "Posts of alerts to Alertmanager, by what became of them.",
+            &page.told.alertmanager,
+        ),
+        (
+            "loadgen_grafana_annotations_total",
+            "Annotations made or ended in Grafana, by what became of them.",
+            &page.told.grafana,
+        ),
+    ] {
+        let Some(counts) = counts else { continue };
+        for (result, count) in [("taken", &counts.taken), ("failed", &counts.failed)] {
+            families.counter(
+                name,
+                help,
+                labels([("result", result)]),
+                count.load(Ordering::Relaxed) as f64,
+            );
+        }
     }
 }
 

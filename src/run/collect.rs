@@ -21,7 +21,7 @@ use crate::metrics::{
     Batch, Collector, Epoch, HostSample, Registry, Sample, Snapshot, TagsId, TargetMetrics, builtin,
 };
 use crate::net::Shared;
-use crate::output::{FileOutput, LivePage, MetricsServer, Pusher, RunInfo};
+use crate::output::{FileOutput, LivePage, MetricsServer, Pusher, RunInfo, Teller};
 
 /// Batches come every 250 ms; a window is closed this long after its end, when they all have come.
 const GRACE: Duration = Duration::from_millis(300);
@@ -40,6 +40,8 @@ pub struct Observer {
     pub server: Option<MetricsServer>,
     /// `--remote-write`.
     pub pusher: Option<Pusher>,
+    /// `--alertmanager` and `--grafana`.
+    pub teller: Option<Teller>,
     epoch: Epoch,
     control: Control,
     begun: Begun,
@@ -158,6 +160,10 @@ impl Observer {
             Some(options) => Some(Pusher::start(options.clone(), page.clone(), pushed_labels())?),
             None => None,
         };
+        let teller = match &run.order.tell {
+            Some(options) => Some(Teller::start(options.clone(), page.clone(), pushed_labels())?),
+            None => None,
+        };
         let (control, begun) = (run.control.clone(), run.begun.clone());
         let display = Display::open(run, server.as_ref(), demo);
         let mut observer = Observer {
@@ -166,6 +172,7 @@ impl Observer {
             page,
             server,
             pusher,
+            teller,
             epoch,
             control,
             begun,

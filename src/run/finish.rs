@@ -53,6 +53,9 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
     if let Some(pusher) = observer.pusher {
         pusher.finish().await;
     }
+    if let Some(teller) = observer.teller {
+        teller.finish(ending.name()).await;
+    }
     if let Some(server) = observer.server {
         scrape::last(&observer.page, run.order.linger, &run.control).await;
         server.shutdown().await;

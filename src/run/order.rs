@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
-use crate::output::{BindError, OtlpError, OutputError, OutputSpec, Progress, PushError, PushOptions};
+use crate::output::{
+    BindError, OtlpError, OutputError, OutputSpec, Progress, PushError, PushOptions, TellError, TellOptions,
+};
 use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
 use crate::script::{Entry, ScriptError};
@@ -113,6 +115,8 @@ pub struct Order {
     pub metrics_addr: Option<SocketAddr>,
     /// `--remote-write`.
     pub push: Option<PushOptions>,
+    /// `--alertmanager` and `--grafana`.
+    pub tell: Option<TellOptions>,
     /// `--linger`.
     pub linger: Linger,
     /// `--otlp`, `--traceparent` and what goes with them.
@@ -274,6 +278,9 @@ pub enum RunError {
     /// Nothing can be pushed.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// Nobody can be told.
+    #[error(transparent)]
+    Tell(#[from] TellError),
     /// The tunnel to the target.
     #[error(transparent)]
     Tunnel(#[from] crate::remote::ssh::SshError),
