@@ -114,6 +114,8 @@ struct Run {
     /// What the target's machine is, once it is sampled.
     machine: OnceLock<Machine>,
     traces: Traces,
+    /// What OTLP collectors are told about it.
+    about: traces::About,
     /// What the test is doing, once it is launched.
     live: OnceLock<Arc<Live>>,
     /// What the requests go through.
@@ -131,7 +133,8 @@ impl Run {
         let scenarios = config.scenarios.iter().map(|scenario| scenario.name.clone());
         let about = traces::About::new(&id, &order.name, scenarios.collect(), epoch, registry.clone());
         Ok(Run {
-            traces: Traces::start(order.traces.as_ref(), about)?,
+            traces: Traces::start(order.traces.as_ref(), about.clone())?,
+            about,
             id,
             registry,
             net: net::Shared::new(network::options(&config.http)?)?,

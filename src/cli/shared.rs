@@ -167,6 +167,7 @@ impl ResultArgs {
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
             push: self.push(&settings)?,
             tell: self.tell(&settings)?,
+            otlp_metrics: self.traces.metrics(&settings, &variables)?,
             linger: linger(given(&self.linger, "LINGER").as_deref())?,
             traces: self.traces.order(&settings, &variables)?,
             summary: SummaryOrder {

@@ -1,4 +1,4 @@
-//! Traces: what `run`, `hit` and `suite` are told about them.
+//! Traces, and metrics that go the same way: what `run`, `hit` and `suite` are told about them.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::Settings;
 use crate::metrics::TracePlan;
-use crate::output::OtlpSpec;
+use crate::output::{OtlpMetrics, OtlpSpec};
 use crate::run::TraceOrder;
 
 /// Whether requests are traced, and where their spans go.
@@ -17,6 +17,10 @@ pub struct TraceArgs {
     /// endpoint, and for all else, the variables OTEL_EXPORTER_OTLP_* count [default: http://127.0.0.1:4317]
     #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub otlp: Option<String>,
+    /// Push the metrics over OTLP, every 5 s. Without an endpoint to where OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says, or where
+    /// --otlp sends traces
+    #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Output")]
+    pub otlp_metrics: Option<String>,
     /// Send the W3C header traceparent with each request, also without --otlp; one that the script sets wins
     #[arg(long)]
     pub traceparent: bool,
@@ -35,6 +39,18 @@ fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A flag's endpoint, or the setting's; empty for the usual one. As a variable, `true` stands for the flag without an endpoint.
+fn endpoint<'a>(flag: Option<&'a String>, settings: &'a Settings, setting: &str) -> Option<&'a str> {
+    if let Some(flag) = flag {
+        return Some(flag);
+    }
+    match settings.get(setting) {
+        Some("false" | "0") | None => None,
+        Some("true" | "1") => Some(""),
+        endpoint => endpoint,
+    }
+}
+
 impl TraceArgs {
     /// What a run does, or what is wrong with it.
     pub fn order(
@@ -43,13 +59,7 @@ impl TraceArgs {
         variables: &[(String, String)],
     ) -> Result<Option<TraceOrder>, String> {
         let on = |setting: &str| matches!(settings.get(setting), Some("true" | "1"));
-        // As a variable, `true` stands for the flag without an endpoint.
-        let endpoint = self.otlp.as_deref().or_else(|| match settings.get("OTLP") {
-            Some("false" | "0") | None => None,
-            Some("true" | "1") => Some(""),
-            endpoint => endpoint,
-        });
-        let otlp = match endpoint {
+        let otlp = match endpoint(self.otlp.as_ref(), settings, "OTLP") {
             Some(endpoint) => {
                 let endpoint = Some(endpoint).filter(|endpoint| !endpoint.is_empty());
                 Some(OtlpSpec::new(endpoint, variables).map_err(|error| error.to_string())?)
@@ -80,13 +90,30 @@ impl TraceArgs {
         }))
     }
 
+    /// Where metrics go, or what is wrong with that.
+    pub fn metrics(
+        &self,
+        settings: &Settings,
+        variables: &[(String, String)],
+    ) -> Result<Option<OtlpMetrics>, String> {
+        let Some(own) = endpoint(self.otlp_metrics.as_ref(), settings, "OTLP_METRICS") else {
+            return Ok(None);
+        };
+        let given = |endpoint: &&str| !endpoint.is_empty();
+        let traces = endpoint(self.otlp.as_ref(), settings, "OTLP").filter(given);
+        let metrics = OtlpMetrics::new(Some(own).filter(given), traces, variables);
+        metrics.map(Some).map_err(|error| error.to_string())
+    }
+
     /// The same as arguments, for a run of its own.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
-        match self.otlp.as_deref() {
-            None => {}
-            Some("") => arguments.push("--otlp".to_owned()),
-            Some(endpoint) => arguments.push(format!("--otlp={endpoint}")),
+        for (flag, endpoint) in [("--otlp", &self.otlp), ("--otlp-metrics", &self.otlp_metrics)] {
+            match endpoint.as_deref() {
+                None => {}
+                Some("") => arguments.push(flag.to_owned()),
+                Some(endpoint) => arguments.push(format!("{flag}={endpoint}")),
+            }
         }
         if self.traceparent {
             arguments.push("--traceparent".to_owned());

@@ -14,7 +14,7 @@ use super::raw::{RawOptions, Tier};
 pub struct Settings(BTreeMap<String, String>);
 
 /// The settings there are, with their names in a config file.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("ADDRESS", "address"),
     ("ALERTMANAGER", "alertmanager"),
     ("CONFIG", ""),
@@ -26,6 +26,7 @@ const SETTINGS: [(&str, &str); 21] = [
     ("NO_COLOR", ""),
     ("NO_THRESHOLDS", ""),
     ("OTLP", "otlp"),
+    ("OTLP_METRICS", "otlpMetrics"),
     ("OUT", "out"),
     ("REMOTE_WRITE", "remoteWrite"),
     ("REMOTE_WRITE_HEADERS", ""),

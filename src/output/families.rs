@@ -7,6 +7,7 @@
 mod buckets;
 mod format;
 mod openmetrics;
+mod otlp;
 mod protobuf;
 mod remote_write;
 
@@ -17,6 +18,7 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 
 pub(super) use buckets::{BYTES, Buckets, Exemplar, NUMBERS, SECONDS};
 pub use format::Format;
+pub use otlp::OtlpStamp;
 pub use remote_write::Stamp;
 
 use buckets::Native;
@@ -112,6 +114,11 @@ impl Families {
     /// The page as a body of remote write, compressed, and the number of samples in it.
     pub(super) fn push(self, stamp: &Stamp) -> (Vec<u8>, usize) {
         remote_write::encode(self.0.into_values(), stamp)
+    }
+
+    /// The page as bodies of OTLP, and the number of points in each.
+    pub(super) fn otlp(self, stamp: &OtlpStamp) -> Vec<(Vec<u8>, usize)> {
+        otlp::encode(self.0.into_values(), stamp)
     }
 }
 

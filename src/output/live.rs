@@ -83,6 +83,11 @@ impl LivePage {
         self.lock().page.pushes = Some(counts);
     }
 
+    /// The same for those that are pushed over OTLP.
+    pub fn set_otlp_pushes(&self, counts: Arc<PushCounts>) {
+        self.lock().page.otlp_pushes = Some(counts);
+    }
+
     /// Shows what becomes of the spans.
     pub fn set_spans(&self, spans: Arc<SpanStats>) {
         self.lock().page.spans = spans;

@@ -24,7 +24,7 @@ mod tunnel;
 pub use families::Format;
 pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
 pub use live::LivePage;
-pub use otlp::{OtlpError, OtlpExporter, OtlpSpec, TracedRun};
+pub use otlp::{OtlpError, OtlpExporter, OtlpMetrics, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,

@@ -12,7 +12,7 @@ use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, TunnelSample};
 use crate::pace::Offered;
 
 use super::custom;
-use super::families::{Families, Format, Stamp, labels};
+use super::families::{Families, Format, OtlpStamp, Stamp, labels};
 use super::process::ProcessUsage;
 use super::push::PushCounts;
 use super::remote::HostView;
@@ -101,6 +101,8 @@ pub struct Page {
     pub process: ProcessUsage,
     /// What became of the samples that were pushed, if any are.
     pub pushes: Option<Arc<PushCounts>>,
+    /// The same for those that were pushed over OTLP.
+    pub otlp_pushes: Option<Arc<PushCounts>>,
     /// What became of what Alertmanager and Grafana were told.
     pub told: TellCounts,
     /// When load began, and when it ended.
@@ -123,6 +125,11 @@ pub fn render(page: &Page, format: Format) -> Vec<u8> {
 /// The page for a receiver of remote write, compressed, and the number of samples in it.
 pub fn render_push(page: &Page, stamp: &Stamp) -> (Vec<u8>, usize) {
     families(page).push(stamp)
+}
+
+/// The page for an OTLP collector, and the number of points in each body.
+pub fn render_otlp(page: &Page, stamp: &OtlpStamp) -> Vec<(Vec<u8>, usize)> {
+    families(page).otlp(stamp)
 }
 
 fn families(page: &Page) -> Families {
@@ -236,21 +243,32 @@ fn load(load: &Load, families: &mut Families) {
 }
 
 fn pushes(page: &Page, families: &mut Families) {
-    let Some(counts) = &page.pushes else { return };
-    for (result, count) in [("sent", &counts.sent), ("lost", &counts.lost)] {
-        families.counter(
-            "loadgen_remote_write_samples_total",
-            "Samples for the receiver of remote write: sent, or lost because it refuses them or is away for too long.",
-            labels([("result", result)]),
-            count.load(Ordering::Relaxed) as f64,
-        );
+    for (counts, (samples, told), failures) in [
+        (
+            &page.pushes,
+            (
+                "loadgen_remote_write_samples_total",
+                "Samples for the receiver of remote write: sent, or lost because it refuses them or is away for too long.",
+            ),
+            "loadgen_remote_write_failures_total",
+        ),
+        (
+            &page.otlp_pushes,
+            (
+                "loadgen_otlp_metric_points_total",
+                "Points of metrics for the OTLP collector: sent, or lost because it refuses them or is away for too long.",
+            ),
+            "loadgen_otlp_metric_failures_total",
+        ),
+    ] {
+        let Some(counts) = counts else { continue };
+        for (result, count) in [("sent", &counts.sent), ("lost", &counts.lost)] {
+            let count = count.load(Ordering::Relaxed) as f64;
+            families.counter(samples, told, labels([("result", result)]), count);
+        }
+        let count = counts.failures.load(Ordering::Relaxed) as f64;
+        families.counter(failures, "Tries to push that failed.", Vec::new(), count);
     }
-    families.counter(
-        "loadgen_remote_write_failures_total",
-        "Tries to push that failed.",
-        Vec::new(),
-        counts.failures.load(Ordering::Relaxed) as f64,
-    );
 }
 
 fn spans(stats: &SpanStats, families: &mut Families) {

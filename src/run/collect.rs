@@ -38,8 +38,8 @@ pub struct Observer {
     pub page: Arc<LivePage>,
     /// `/metrics`, unless it is off.
     pub server: Option<MetricsServer>,
-    /// `--remote-write`.
-    pub pusher: Option<Pusher>,
+    /// `--remote-write`, `--otlp-metrics`.
+    pub pushers: Vec<Pusher>,
     /// `--alertmanager` and `--grafana`.
     pub teller: Option<Teller>,
     epoch: Epoch,
@@ -156,10 +156,17 @@ impl Observer {
             Some(address) => Some(MetricsServer::bind(address, page.clone()).await?),
             None => None,
         };
-        let pusher = match &run.order.push {
-            Some(options) => Some(Pusher::start(options.clone(), page.clone(), pushed_labels())?),
-            None => None,
-        };
+        let mut pushers = Vec::new();
+        if let Some(options) = &run.order.push {
+            pushers.push(Pusher::remote_write(
+                options.clone(),
+                page.clone(),
+                pushed_labels(),
+            )?);
+        }
+        if let Some(metrics) = &run.order.otlp_metrics {
+            pushers.push(Pusher::otlp(metrics, &run.about, page.clone())?);
+        }
         let teller = match &run.order.tell {
             Some(options) => Some(Teller::start(options.clone(), page.clone(), pushed_labels())?),
             None => None,
@@ -171,7 +178,7 @@ impl Observer {
             files,
             page,
             server,
-            pusher,
+            pushers,
             teller,
             epoch,
             control,
@@ -370,8 +377,10 @@ impl Observer {
     /// The last judgement and the final snapshot, which is also published.
     pub fn conclude(&mut self) -> Arc<Snapshot> {
         let until = self.epoch.instant.elapsed();
-        for file in &self.files {
-            self.collector.output_losses(file.name(), file.lost());
+        for file in self.files.drain(..) {
+            // Says itself what it lost. The last page shows it too.
+            let end = file.finish();
+            self.collector.output_losses(&end.name, end.lost);
         }
         self.collector.judge(self.begun.elapsed(until));
         let last = self.collector.finish(until);

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
 
+use futures_util::future::join_all;
+
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
@@ -11,7 +13,7 @@ use super::save::Destinations;
 use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
-use crate::output::RunState;
+use crate::output::{Pusher, RunState};
 use crate::report::{
     DataOptions, Hint, SummaryMode, SummaryOptions, Verification, hints_section, summary, summary_data,
     summary_export,
@@ -21,10 +23,6 @@ use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 /// Reports on a run that has ended, and lets a scraper read the last page.
 pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinations: Destinations) -> Ending {
     let snapshot = observer.conclude();
-    for file in observer.files.drain(..) {
-        // Says itself what it lost.
-        file.finish();
-    }
     run.traces.finish().await;
     let ending = match ending {
         Ending::Passed if snapshot.thresholds.iter().any(|threshold| !threshold.ok) => Ending::Thresholds,
@@ -50,9 +48,8 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
     };
     destinations.write(run, &snapshot, timeline, told, &ending);
     observer.page.set_state(RunState::Finished);
-    if let Some(pusher) = observer.pusher {
-        pusher.finish().await;
-    }
+    // At the same time: each may have to wait for its receiver.
+    join_all(observer.pushers.into_iter().map(Pusher::finish)).await;
     if let Some(teller) = observer.teller {
         teller.finish(ending.name()).await;
     }

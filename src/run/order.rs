@@ -9,7 +9,8 @@ use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
 use crate::output::{
-    BindError, OtlpError, OutputError, OutputSpec, Progress, PushError, PushOptions, TellError, TellOptions,
+    BindError, OtlpError, OtlpMetrics, OutputError, OutputSpec, Progress, PushError, PushOptions, TellError,
+    TellOptions,
 };
 use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
@@ -115,6 +116,8 @@ pub struct Order {
     pub metrics_addr: Option<SocketAddr>,
     /// `--remote-write`.
     pub push: Option<PushOptions>,
+    /// `--otlp-metrics`.
+    pub otlp_metrics: Option<OtlpMetrics>,
     /// `--alertmanager` and `--grafana`.
     pub tell: Option<TellOptions>,
     /// `--linger`.
@@ -269,7 +272,7 @@ pub enum RunError {
     /// A report that is to be written at the end.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// Where spans should go.
+    /// Where spans or metrics should go.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
     /// The `/metrics` page.

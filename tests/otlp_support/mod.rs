@@ -181,12 +181,18 @@ fn installed(folder: &Path) -> Option<PathBuf> {
 }
 
 impl Collector {
+    /// One that shows spans.
     pub fn start() -> Collector {
+        Collector::showing("traces")
+    }
+
+    /// One that shows `traces` or `metrics`.
+    pub fn showing(signal: &str) -> Collector {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let (grpc, http) = (free_port(), free_port());
         let child = Command::new(rotel())
-            .args(["start", "--exporter", "blackhole", "--debug-log", "traces"])
+            .args(["start", "--exporter", "blackhole", "--debug-log", signal])
             .args(["--debug-log-verbosity", "detailed"])
             .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}")])
             .args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")])
@@ -210,17 +216,30 @@ impl Collector {
     }
 
     pub fn grpc(&self) -> String {
-        format!("--otlp=http://127.0.0.1:{}", self.grpc)
+        format!("--otlp={}", self.grpc_url())
     }
 
     pub fn http(&self) -> String {
-        format!("--otlp=http://127.0.0.1:{}", self.http)
+        format!("--otlp={}", self.http_url())
+    }
+
+    pub fn grpc_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.grpc)
+    }
+
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// What it has written down.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// All spans, once the run's own, the last one, is among them.
     pub fn spans(&self) -> Vec<Span> {
         eventually(Duration::from_secs(20), "the run's span", || {
-            let spans = parse(&std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+            let spans = parse(&self.log());
             // Its line may be there before those below it.
             spans
                 .iter()
@@ -331,6 +350,94 @@ fn take(stream: TcpStream, answer: &str, delay: Duration, book: &Mutex<Vec<usize
     }
 }
 
+/// A point of a metric as the collector shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    pub metric: String,
+    pub unit: String,
+    /// `Sum`, `Gauge`, `Histogram`, `ExponentialHistogram`.
+    pub kind: String,
+    pub temporality: String,
+    pub monotonic: bool,
+    pub attributes: BTreeMap<String, String>,
+    pub resource: BTreeMap<String, String>,
+    pub start: u64,
+    pub at: u64,
+    /// Of a number; `None` for the end of a series.
+    pub value: Option<f64>,
+    pub count: u64,
+    pub sum: Option<f64>,
+    /// Of a histogram: where each bucket ends, and how many are in it.
+    pub buckets: Vec<(f64, u64)>,
+}
+
+/// All points that a collector has shown, in their order.
+pub fn points(log: &str) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    let (mut resource, mut metric) = (BTreeMap::new(), Point::default());
+    let mut part = "";
+    for line in log.lines().map(str::trim) {
+        if line.starts_with("ResourceMetrics #") {
+            (resource, part) = (BTreeMap::new(), "resource");
+        } else if line.starts_with("Metric #") {
+            (metric, part) = (Point::default(), "metric");
+        } else if line.contains("DataPoints #") {
+            part = "point";
+            metric.resource.clone_from(&resource);
+            points.push(metric.clone());
+        }
+        let text = line.strip_prefix("-> ");
+        let Some((key, value)) = text.unwrap_or(line).split_once(": ") else {
+            continue;
+        };
+        let plain = value
+            .split_once('(')
+            .and_then(|(_, value)| value.strip_suffix(')'));
+        let plain = plain.unwrap_or(value).to_owned();
+        let point = points.last_mut();
+        match (part, key, point) {
+            ("resource", _, _) => drop(resource.insert(key.to_owned(), plain)),
+            ("metric", "Name", _) => value.clone_into(&mut metric.metric),
+            ("metric", "Unit", _) => value.clone_into(&mut metric.unit),
+            ("metric", "DataType", _) => value.clone_into(&mut metric.kind),
+            ("metric", "IsMonotonic", _) => metric.monotonic = value == "true",
+            ("metric", "AggregationTemporality", _) => value.clone_into(&mut metric.temporality),
+            ("point", _, Some(point)) if text.is_some() => {
+                drop(point.attributes.insert(key.to_owned(), plain));
+            }
+            ("point", "StartTimestamp", Some(point)) => point.start = value.parse().unwrap(),
+            ("point", "Timestamp", Some(point)) => point.at = value.parse().unwrap(),
+            ("point", "Value", Some(point)) => point.value = value.parse().ok(),
+            ("point", "Count", Some(point)) => point.count = value.parse().unwrap(),
+            ("point", "Sum", Some(point)) => point.sum = value.parse().ok(),
+            // Bucket (0.5, 1], Count: 3
+            ("point", bounds, Some(point)) if bounds.starts_with("Bucket (") => {
+                let end = bounds.split(", ").nth(1).unwrap_or_default();
+                let end = end.trim_end_matches([']', ')']).parse().unwrap_or(f64::INFINITY);
+                point.buckets.push((end, value.parse().unwrap()));
+            }
+            // ExplicitBounds #0: 0.5, then Buckets #0, Count: 3
+            ("point", bound, Some(point)) if bound.starts_with("ExplicitBounds #") => {
+                point.buckets.push((value.parse().unwrap(), 0));
+            }
+            ("point", bucket, Some(point)) if bucket.starts_with("Buckets #") => {
+                let at: usize = bucket["Buckets #".len()..]
+                    .split(',')
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                if at == point.buckets.len() {
+                    point.buckets.push((f64::INFINITY, 0));
+                }
+                point.buckets[at].1 = value.parse().unwrap();
+            }
+            _ => {}
+        }
+    }
+    points
+}
+
 /// A collector over gRPC that answers every call with this code.
 pub fn refusing_grpc(code: &'static str) -> u16 {
     use bytes::Bytes;
@@ -343,10 +450,11 @@ pub fn refusing_grpc(code: &'static str) -> u16 {
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
     let answer = move |request: hyper::Request<Incoming>| async move {
-        assert_eq!(
-            request.uri().path(),
-            "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-        );
+        let calls = [
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        ];
+        assert!(calls.contains(&request.uri().path()), "{request:?}");
         hyper::Response::builder()
             .header("content-type", "application/grpc")
             .header("grpc-status", code)

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -65,6 +65,31 @@ impl TracedRun {
             registry,
         }
     }
+
+    /// When it began.
+    pub(in crate::output) fn began(&self) -> SystemTime {
+        self.epoch.wall
+    }
+
+    /// What tells this run from all others: `given`, and what that does not say.
+    pub(in crate::output) fn resource(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        let scenarios = self.scenarios.join(",");
+        let ours = [
+            ("service.version", env!("CARGO_PKG_VERSION")),
+            ("service.instance.id", &self.id),
+            ("telemetry.sdk.name", "loadgen"),
+            ("telemetry.sdk.language", "rust"),
+            ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+            ("loadgen.run.id", &self.id),
+            ("loadgen.script", &self.script),
+            ("loadgen.scenarios", &scenarios),
+        ];
+        let ours = ours
+            .into_iter()
+            .filter(|(key, _)| !given.iter().any(|(known, _)| known == key))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        given.iter().cloned().chain(ours).collect()
+    }
 }
 
 /// A request to the collector.
@@ -106,23 +131,8 @@ impl Encoder {
     /// `attributes` are the resource's that are not the run's.
     pub(super) fn new(run: TracedRun, attributes: &[(String, String)]) -> Encoder {
         let mut resource = Vec::new();
-        let given = |key: &str| attributes.iter().any(|(known, _)| known == key);
-        let scenarios = run.scenarios.join(",");
-        let ours = [
-            ("service.version", env!("CARGO_PKG_VERSION")),
-            ("service.instance.id", &run.id),
-            ("telemetry.sdk.name", "loadgen"),
-            ("telemetry.sdk.language", "rust"),
-            ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
-            ("loadgen.run.id", &run.id),
-            ("loadgen.script", &run.script),
-            ("loadgen.scenarios", &scenarios),
-        ];
-        for (key, value) in attributes {
-            text_in(&mut resource, RESOURCE_ATTRIBUTES, key, value);
-        }
-        for (key, value) in ours.into_iter().filter(|(key, _)| !given(key)) {
-            text_in(&mut resource, RESOURCE_ATTRIBUTES, key, value);
+        for (key, value) in run.resource(attributes) {
+            text_in(&mut resource, RESOURCE_ATTRIBUTES, &key, &value);
         }
         let mut scope = Vec::new();
         bytes(&mut scope, 1, &[b"loadgen"]);
@@ -442,8 +452,8 @@ fn peer(remote: &SocketAddr) -> Vec<u8> {
     out
 }
 
-/// What a collector answered to a request that it took: how many spans it did not take, and why.
-pub(super) fn rejected(answer: &wire::Answer) -> Option<(u64, &str)> {
+/// What a collector answered to a request that it took: how many spans or points it did not take, and why.
+pub(in crate::output) fn rejected(answer: &wire::Answer) -> Option<(u64, &str)> {
     let partial = answer.partial.as_ref()?;
     let rejected = u64::try_from(partial.rejected).unwrap_or(0);
     (rejected > 0).then_some((rejected, partial.message.as_str()))

@@ -13,28 +13,29 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
-use super::spec::{OtlpError, OtlpSpec, Protocol};
+use super::spec::{OtlpError, OtlpSpec, Protocol, Signal};
 use super::wire::{Answer, Complaint};
 use crate::metrics::SpanDrop;
 use crate::net::{Client, Coding, JarChoice, NetOptions, Proxies, Request, Shared, Target, code};
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 /// The most of a complaint that is shown.
 const SHOWN: usize = 200;
 
 /// Why a batch was not taken.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) reason: SpanDrop,
-    pub(super) text: String,
+pub(in crate::output) struct Fault {
+    pub(in crate::output) reason: SpanDrop,
+    pub(in crate::output) text: String,
     /// Whether the same batch may be taken later.
-    pub(super) retry: bool,
+    pub(in crate::output) retry: bool,
     /// How long the collector wants to be left alone.
-    pub(super) after: Option<Duration>,
+    pub(in crate::output) after: Option<Duration>,
 }
 
 /// A way to the collector that has been checked and can be taken to the exporter's thread.
-pub(super) struct Route {
+pub(in crate::output) struct Route {
     means: Means,
     headers: HeaderMap,
     timeout: Duration,
@@ -42,13 +43,13 @@ pub(super) struct Route {
 }
 
 enum Means {
-    Grpc(Box<Endpoint>),
+    Grpc(Box<Endpoint>, &'static str),
     Http(Arc<Shared>, Target),
 }
 
 impl Route {
     /// Checks all that can be wrong with a way; nothing is connected yet.
-    pub(super) fn plan(spec: &OtlpSpec) -> Result<Route, OtlpError> {
+    pub(in crate::output) fn plan(spec: &OtlpSpec) -> Result<Route, OtlpError> {
         let headers = spec.headers.iter().filter_map(|(key, value)| {
             let name = HeaderName::try_from(key).ok()?;
             let mut value = HeaderValue::try_from(value).ok()?;
@@ -57,7 +58,13 @@ impl Route {
         });
         let mut headers: HeaderMap = headers.collect();
         let means = match spec.protocol {
-            Protocol::Grpc => Means::Grpc(Box::new(endpoint(spec)?)),
+            Protocol::Grpc => {
+                let export = match spec.signal {
+                    Signal::Traces => TRACES,
+                    Signal::Metrics => METRICS,
+                };
+                Means::Grpc(Box::new(endpoint(spec)?), export)
+            }
             Protocol::Http => {
                 let protobuf = HeaderValue::from_static("application/x-protobuf");
                 headers.insert(header::CONTENT_TYPE, protobuf);
@@ -84,7 +91,7 @@ impl Route {
     }
 
     /// The way itself. Must be called on the runtime that will use it.
-    pub(super) fn open(self) -> Way {
+    pub(in crate::output) fn open(self) -> Way {
         let Route {
             means,
             headers,
@@ -92,13 +99,14 @@ impl Route {
             gzip,
         } = self;
         match means {
-            Means::Grpc(endpoint) => {
+            Means::Grpc(endpoint, export) => {
                 let mut client = tonic::client::Grpc::new(endpoint.connect_lazy());
                 if gzip {
                     client = client.send_compressed(CompressionEncoding::Gzip);
                 }
                 Way::Grpc(Box::new(Grpc {
                     client,
+                    export,
                     headers,
                     timeout,
                 }))
@@ -127,14 +135,14 @@ fn endpoint(spec: &OtlpSpec) -> Result<Endpoint, OtlpError> {
 }
 
 /// A way to the collector.
-pub(super) enum Way {
+pub(in crate::output) enum Way {
     Grpc(Box<Grpc>),
     Http(Box<Http>),
 }
 
 impl Way {
     /// Sends one request. Neither form waits longer than the specification's time.
-    pub(super) async fn send(&mut self, body: Bytes) -> Result<Answer, Fault> {
+    pub(in crate::output) async fn send(&mut self, body: Bytes) -> Result<Answer, Fault> {
         match self {
             Way::Grpc(grpc) => grpc.send(body).await,
             Way::Http(http) => http.send(body).await,
@@ -161,8 +169,10 @@ fn too_slow(timeout: Duration) -> Fault {
     }
 }
 
-pub(super) struct Grpc {
+pub(in crate::output) struct Grpc {
     client: tonic::client::Grpc<Channel>,
+    /// The call.
+    export: &'static str,
     headers: HeaderMap,
     timeout: Duration,
 }
@@ -171,14 +181,14 @@ impl Grpc {
     async fn send(&mut self, body: Bytes) -> Result<Answer, Fault> {
         let mut request = tonic::Request::new(body);
         *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
-        let client = &mut self.client;
+        let (client, export) = (&mut self.client, self.export);
         let call = async {
             client
                 .ready()
                 .await
                 .map_err(|error| Status::from_error(Box::new(error)))?;
             client
-                .unary(request, PathAndQuery::from_static(EXPORT), Encoded)
+                .unary(request, PathAndQuery::from_static(export), Encoded)
                 .await
         };
         match tokio::time::timeout(self.timeout, call).await {
@@ -267,7 +277,7 @@ impl Decoder for Encoded {
     }
 }
 
-pub(super) struct Http {
+pub(in crate::output) struct Http {
     client: Client,
     target: Target,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! Where spans go: `--otlp`, and the variables that all OpenTelemetry exporters read
+//! Where spans and metrics go: `--otlp`, `--otlp-metrics`, and the variables that all OpenTelemetry exporters read
 //! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
 
 use std::collections::HashMap;
@@ -11,8 +11,10 @@ use url::Url;
 /// Where a collector is unless told otherwise.
 const GRPC: &str = "http://127.0.0.1:4317";
 const HTTP: &str = "http://127.0.0.1:4318";
-/// What an HTTP collector calls its traces.
-const PATH: &str = "v1/traces";
+/// How often metrics are pushed unless told otherwise, and at most: the numbers are new once a second. The specification's
+/// minute is too long for a test.
+const INTERVAL: Duration = Duration::from_secs(5);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a batch may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// `service.name` unless told otherwise.
@@ -40,7 +42,7 @@ pub enum OtlpError {
         why: String,
     },
     /// TLS, or the system's threads.
-    #[error("traces cannot be exported: {0}")]
+    #[error("nothing can be exported over OTLP: {0}")]
     Setup(String),
 }
 
@@ -53,16 +55,63 @@ pub enum Protocol {
     Http,
 }
 
-/// Where spans go, and what is said with them.
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Metrics.
+    Metrics,
+}
+
+/// What a signal's own settings are called; each variable wins over the one for all signals.
+struct Names {
+    flag: &'static str,
+    /// What an HTTP collector calls it.
+    path: &'static str,
+    endpoint: &'static str,
+    protocol: &'static str,
+    headers: &'static str,
+    timeout: &'static str,
+    compression: &'static str,
+}
+
+impl Signal {
+    fn names(self) -> &'static Names {
+        match self {
+            Signal::Traces => &Names {
+                flag: "--otlp",
+                path: "v1/traces",
+                endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+                headers: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+                compression: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+            },
+            Signal::Metrics => &Names {
+                flag: "--otlp-metrics",
+                path: "v1/metrics",
+                endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+                protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+                headers: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+                timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+                compression: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+            },
+        }
+    }
+}
+
+/// Where spans or metrics go, and what is said with them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OtlpSpec {
+    pub(super) signal: Signal,
     pub(super) protocol: Protocol,
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
     pub(super) timeout: Duration,
     pub(super) gzip: bool,
     /// Of the resource, `service.name` among them.
-    pub(super) attributes: Vec<(String, String)>,
+    pub(in crate::output) attributes: Vec<(String, String)>,
 }
 
 // Headers are where tokens are.
@@ -78,12 +127,15 @@ impl OtlpSpec {
     /// # Errors
     /// An endpoint or a variable that makes no sense.
     pub fn new(endpoint: Option<&str>, variables: &[(String, String)]) -> Result<OtlpSpec, OtlpError> {
-        let variables = Variables(
-            variables
-                .iter()
-                .map(|(name, text)| (name.as_str(), text.trim()))
-                .collect(),
-        );
+        OtlpSpec::of(
+            Signal::Traces,
+            endpoint,
+            &Variables::of(Signal::Traces, variables),
+        )
+    }
+
+    fn of(signal: Signal, endpoint: Option<&str>, variables: &Variables) -> Result<OtlpSpec, OtlpError> {
+        let names = signal.names();
         let asked = variables.protocol()?;
         let (from, text) = variables.endpoint(endpoint, asked);
         let mut url = parse(from, text)?;
@@ -91,14 +143,13 @@ impl OtlpSpec {
             Some(4317) => Protocol::Grpc,
             _ => Protocol::Http,
         });
-        // The variable for traces alone is the whole address; the others are where all signals start from.
-        if protocol == Protocol::Http && from != TRACES_ENDPOINT && !url.path().ends_with(PATH) {
-            let path = format!("{}/{PATH}", url.path().trim_end_matches('/'));
+        // The variable for this signal alone is the whole address; the others are where all signals start from.
+        if protocol == Protocol::Http && from != names.endpoint && !url.path().ends_with(names.path) {
+            let path = format!("{}/{}", url.path().trim_end_matches('/'), names.path);
             url.set_path(&path);
         }
         let attributes = variables.attributes()?;
-        let (name, headers) =
-            variables.either("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
+        let (name, headers) = variables.either(names.headers, "OTEL_EXPORTER_OTLP_HEADERS");
         let headers = pairs(name, headers.unwrap_or_default())?;
         for (key, value) in &headers {
             let valid = http::HeaderName::try_from(key).is_ok() && http::HeaderValue::try_from(value).is_ok();
@@ -108,6 +159,7 @@ impl OtlpSpec {
             }
         }
         Ok(OtlpSpec {
+            signal,
             protocol,
             url,
             headers,
@@ -123,20 +175,67 @@ impl OtlpSpec {
     }
 }
 
-const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+/// How metrics are pushed over OTLP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpMetrics {
+    pub(in crate::output) spec: OtlpSpec,
+    /// Between two pages.
+    pub(in crate::output) interval: Duration,
+    /// Whether histograms go with fixed bounds.
+    pub(in crate::output) explicit: bool,
+}
 
-struct Variables<'a>(HashMap<&'a str, &'a str>);
+impl OtlpMetrics {
+    /// `endpoint` is the flag's. Without it metrics go where their own variable says, else where spans go (`traces`), else
+    /// where the variable for all signals says.
+    ///
+    /// # Errors
+    /// An endpoint or a variable that makes no sense.
+    pub fn new(
+        endpoint: Option<&str>,
+        traces: Option<&str>,
+        variables: &[(String, String)],
+    ) -> Result<OtlpMetrics, OtlpError> {
+        let signal = Signal::Metrics;
+        let variables = Variables::of(signal, variables);
+        let own = endpoint.is_some() || variables.get(signal.names().endpoint).is_some();
+        let shared = traces.filter(|_| !own).map(|text| {
+            let text = text.trim_end_matches('/');
+            text.strip_suffix(Signal::Traces.names().path).unwrap_or(text)
+        });
+        let spec = OtlpSpec::of(signal, endpoint.or(shared), &variables)?;
+        variables.cumulative()?;
+        Ok(OtlpMetrics {
+            spec,
+            interval: variables.interval()?,
+            explicit: variables.explicit()?,
+        })
+    }
+}
+
+struct Variables<'a> {
+    known: HashMap<&'a str, &'a str>,
+    signal: Signal,
+}
 
 impl<'a> Variables<'a> {
-    /// An empty variable is as good as none.
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).copied().filter(|text| !text.is_empty())
+    fn of(signal: Signal, variables: &'a [(String, String)]) -> Variables<'a> {
+        let known = variables.iter().map(|(name, text)| (name.as_str(), text.trim()));
+        Variables {
+            known: known.collect(),
+            signal,
+        }
     }
 
-    /// The variable for traces alone, or else the one for all signals.
-    fn either(&self, traces: &'static str, all: &'static str) -> (&'static str, Option<&'a str>) {
-        match self.get(traces) {
-            Some(text) => (traces, Some(text)),
+    /// An empty variable is as good as none.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.known.get(name).copied().filter(|text| !text.is_empty())
+    }
+
+    /// The variable for this signal alone, or else the one for all signals.
+    fn either(&self, own: &'static str, all: &'static str) -> (&'static str, Option<&'a str>) {
+        match self.get(own) {
+            Some(text) => (own, Some(text)),
             None => (all, self.get(all)),
         }
     }
@@ -145,21 +244,19 @@ impl<'a> Variables<'a> {
     where
         'a: 'b,
     {
+        let names = self.signal.names();
         if let Some(flag) = flag {
-            return ("--otlp", flag);
+            return (names.flag, flag);
         }
-        match self.either(TRACES_ENDPOINT, "OTEL_EXPORTER_OTLP_ENDPOINT") {
+        match self.either(names.endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT") {
             (from, Some(text)) => (from, text),
-            (_, None) if asked == Some(Protocol::Http) => ("--otlp", HTTP),
-            (_, None) => ("--otlp", GRPC),
+            (_, None) if asked == Some(Protocol::Http) => (names.flag, HTTP),
+            (_, None) => (names.flag, GRPC),
         }
     }
 
     fn protocol(&self) -> Result<Option<Protocol>, OtlpError> {
-        let (name, text) = self.either(
-            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-            "OTEL_EXPORTER_OTLP_PROTOCOL",
-        );
+        let (name, text) = self.either(self.signal.names().protocol, "OTEL_EXPORTER_OTLP_PROTOCOL");
         match text {
             None => Ok(None),
             Some("grpc") => Ok(Some(Protocol::Grpc)),
@@ -172,7 +269,7 @@ impl<'a> Variables<'a> {
     }
 
     fn timeout(&self) -> Result<Duration, OtlpError> {
-        let (name, text) = self.either("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
+        let (name, text) = self.either(self.signal.names().timeout, "OTEL_EXPORTER_OTLP_TIMEOUT");
         let Some(text) = text else { return Ok(TIMEOUT) };
         match text.parse() {
             Ok(millis @ 1..) => Ok(Duration::from_millis(millis)),
@@ -184,16 +281,57 @@ impl<'a> Variables<'a> {
     }
 
     fn gzip(&self) -> Result<bool, OtlpError> {
-        let (name, text) = self.either(
-            "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-        );
+        let (name, text) = self.either(self.signal.names().compression, "OTEL_EXPORTER_OTLP_COMPRESSION");
         match text {
             None | Some("none") => Ok(false),
             Some("gzip") => Ok(true),
             Some(other) => Err(OtlpError::Variable {
                 name,
                 why: format!("`{other}` is not known; there are gzip and none"),
+            }),
+        }
+    }
+
+    fn interval(&self) -> Result<Duration, OtlpError> {
+        const NAME: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+        let Some(text) = self.get(NAME) else {
+            return Ok(INTERVAL);
+        };
+        let interval = text.parse().map(Duration::from_millis);
+        interval
+            .ok()
+            .filter(|it| *it >= SHORTEST_INTERVAL)
+            .ok_or_else(|| {
+                let why = format!(
+                    "`{text}` is no number of milliseconds of at least {}",
+                    SHORTEST_INTERVAL.as_millis()
+                );
+                OtlpError::Variable { name: NAME, why }
+            })
+    }
+
+    fn explicit(&self) -> Result<bool, OtlpError> {
+        const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        match self.get(NAME).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("base2_exponential_bucket_histogram") => Ok(false),
+            Some("explicit_bucket_histogram") => Ok(true),
+            Some(other) => Err(OtlpError::Variable {
+                name: NAME,
+                why: format!(
+                    "`{other}` is not known; there are base2_exponential_bucket_histogram and explicit_bucket_histogram"
+                ),
+            }),
+        }
+    }
+
+    /// Sums are told since the start of the run, so that one that is lost is no loss.
+    fn cumulative(&self) -> Result<(), OtlpError> {
+        const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        match self.get(NAME).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("cumulative") => Ok(()),
+            Some(other) => Err(OtlpError::Variable {
+                name: NAME,
+                why: format!("`{other}` is not spoken here; there is cumulative"),
             }),
         }
     }
@@ -261,117 +399,4 @@ fn parse(from: &'static str, text: &str) -> Result<Url, OtlpError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(endpoint: Option<&str>, variables: &[(&str, &str)]) -> Result<OtlpSpec, String> {
-        let variables: Vec<(String, String)> = variables
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect();
-        OtlpSpec::new(endpoint, &variables).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn endpoints_and_protocols() {
-        const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
-        let grpc = |url: &str| (Protocol::Grpc, url.to_owned());
-        let http = |url: &str| (Protocol::Http, url.to_owned());
-        for (flag, variables, expected) in [
-            (None, vec![], grpc("http://127.0.0.1:4317")),
-            (
-                None,
-                vec![(PROTOCOL, "http/protobuf")],
-                http("http://127.0.0.1:4318/v1/traces"),
-            ),
-            (Some("http://c:4318"), vec![], http("http://c:4318/v1/traces")),
-            (
-                Some("http://c:4318/v1/traces"),
-                vec![],
-                http("http://c:4318/v1/traces"),
-            ),
-            (Some("c:4317"), vec![], grpc("http://c:4317")),
-            (Some(":4318"), vec![], http("http://127.0.0.1:4318/v1/traces")),
-            (Some("https://c"), vec![], http("https://c/v1/traces")),
-            (Some("https://c"), vec![(PROTOCOL, "grpc")], grpc("https://c")),
-            (
-                Some("http://c:4317"),
-                vec![(PROTOCOL, "http/protobuf")],
-                http("http://c:4317/v1/traces"),
-            ),
-            (
-                None,
-                vec![(ALL, "http://c:4318/base/")],
-                http("http://c:4318/base/v1/traces"),
-            ),
-            (
-                None,
-                vec![(ALL, "http://c:4318"), (TRACES_ENDPOINT, "http://t:4318/own")],
-                http("http://t:4318/own"),
-            ),
-            (
-                Some("http://flag:4317"),
-                vec![(ALL, "http://c:4318")],
-                grpc("http://flag:4317"),
-            ),
-            (
-                None,
-                vec![
-                    (PROTOCOL, "grpc"),
-                    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
-                ],
-                http("http://127.0.0.1:4318/v1/traces"),
-            ),
-            (None, vec![(ALL, "  ")], grpc("http://127.0.0.1:4317")),
-        ] {
-            let spec = spec(flag, &variables).unwrap();
-            assert_eq!((spec.protocol, spec.shown()), expected, "{flag:?} {variables:?}");
-        }
-    }
-
-    #[test]
-    fn headers_time_compression_and_the_resource() {
-        let spec = spec(
-            None,
-            &[
-                ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b, x=1"),
-                ("OTEL_EXPORTER_OTLP_TIMEOUT", "250"),
-                ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
-                ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,team=b%2Cc"),
-                ("OTEL_SERVICE_NAME", "mine"),
-            ],
-        )
-        .unwrap();
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(spec.headers, [pair("api-key", "a b"), pair("x", "1")]);
-        assert_eq!(spec.timeout, Duration::from_millis(250));
-        assert!(spec.gzip);
-        assert_eq!(
-            spec.attributes,
-            [pair("service.name", "mine"), pair("team", "b,c")]
-        );
-        assert!(!format!("{spec:?}").contains("a b"), "headers are secrets");
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_with_the_mend() {
-        for (flag, variable, said) in [
-            (Some("ftp://c"), ("", ""), "over http or https"),
-            (Some("http://"), ("", ""), "--otlp: http://"),
-            (Some("http://u:secret@c"), ("", ""), "OTEL_EXPORTER_OTLP_HEADERS"),
-            (
-                None,
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-                "grpc and http/protobuf",
-            ),
-            (None, ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"), "milliseconds"),
-            (None, ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"), "gzip and none"),
-            (None, ("OTEL_EXPORTER_OTLP_HEADERS", "secret"), "key=value"),
-            (None, ("OTEL_EXPORTER_OTLP_HEADERS", "a b=secret"), "as a header"),
-        ] {
-            let error = spec(flag, &[variable]).unwrap_err();
-            assert!(error.contains(said) && !error.contains("secret"), "{error}");
-        }
-    }
-}
+mod tests;

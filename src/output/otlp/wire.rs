@@ -68,9 +68,9 @@ pub(super) fn number(out: &mut Vec<u8>, key: &str, value: f64) {
     attribute(out, ATTRIBUTES, key, 9, |out| fixed64(out, 4, value.to_bits()));
 }
 
-/// What a collector answers: `ExportTraceServiceResponse`.
+/// What a collector answers: `ExportTraceServiceResponse`, and the same for metrics.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Answer {
+pub(in crate::output) struct Answer {
     #[prost(message, optional, tag = "1")]
     pub(super) partial: Option<PartialSuccess>,
 }

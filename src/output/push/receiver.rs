@@ -1,0 +1,97 @@
+//! Who takes pages: what is sent to it, and what its answer means.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::PushOptions;
+use crate::net::{Client, NetOptions, Request, SetupError, Shared, status_text};
+use crate::output::otlp::{Way, rejected};
+
+/// How long a receiver of remote write may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How much of a refusal is shown.
+const SHOWN: usize = 200;
+
+/// What became of a body.
+pub(super) enum Outcome {
+    Taken,
+    /// All but so many samples, and why.
+    Partly(u64, String),
+    /// It will never be taken.
+    Refused(String),
+    /// It may be later, and not before this time has passed.
+    Later(String, Option<Duration>),
+}
+
+/// Lives on the thread that pushes.
+pub(super) enum Receiver {
+    RemoteWrite(Box<Client>, Box<PushOptions>),
+    Otlp(Way, String),
+}
+
+impl Receiver {
+    pub(super) fn remote_write(options: PushOptions) -> Result<Receiver, SetupError> {
+        // Apart from the load's client, so that its requests and connections are counted nowhere.
+        let client = Client::new(Shared::new(NetOptions::default())?);
+        Ok(Receiver::RemoteWrite(Box::new(client), Box::new(options)))
+    }
+
+    /// `shown` is the address, for messages.
+    pub(super) fn otlp(way: Way, shown: String) -> Receiver {
+        Receiver::Otlp(way, shown)
+    }
+
+    /// The address, for messages.
+    pub(super) fn shown(&self) -> &str {
+        match self {
+            Receiver::RemoteWrite(_, options) => options.url.as_str(),
+            Receiver::Otlp(_, shown) => shown,
+        }
+    }
+
+    pub(super) async fn send(&mut self, body: Bytes) -> Outcome {
+        match self {
+            Receiver::RemoteWrite(client, options) => {
+                let mut request = Request::new(Method::POST, options.url.clone());
+                request.headers = options.headers.clone();
+                request.body = body;
+                request.timeout = PATIENCE;
+                request.max_redirects = 0;
+                let response = client.send(request, &mut |_| {}).await;
+                match response.error {
+                    Some(error) => Outcome::Later(error.to_string(), None),
+                    None => judge(response.status, &response.body),
+                }
+            }
+            Receiver::Otlp(way, _) => match way.send(body).await {
+                Ok(answer) => match rejected(&answer) {
+                    Some((count, why)) => Outcome::Partly(count, why.to_owned()),
+                    None => Outcome::Taken,
+                },
+                Err(fault) if fault.retry => Outcome::Later(fault.text, fault.after),
+                Err(fault) => Outcome::Refused(fault.text),
+            },
+        }
+    }
+}
+
+/// As the specification of remote write says: what is wrong with the request stays wrong; 429 and what the server suffers from
+/// passes.
+fn judge(status: u16, body: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(body);
+    let line: String = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(SHOWN)
+        .collect();
+    let why = format!("{} {line}", status_text(status));
+    match status {
+        200..300 => Outcome::Taken,
+        429 | 500.. => Outcome::Later(why, None),
+        _ => Outcome::Refused(why),
+    }
+}
