@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use grafana_support::queries::{Variables, ask, asked};
-use grafana_support::{Prometheus, dashboards, metrics, read, text};
+use grafana_support::{Prometheus, dashboards, metrics, read, text, yaml};
 use run_support::{Running, Scripted, eventually, free_port, get, loadgen};
 use serde_json::Value;
 use ssh_support::{Home, Sshd};
@@ -183,6 +183,13 @@ fn every_query_of_every_dashboard_gives_data() {
             let complaint = ask(&prometheus, target, &variables, (begin, end));
             wrong.extend(complaint.map(|it| format!("{}: {title}: {it}", board.file)));
         }
+        // Any dashboard's variables do: these have none.
+        for query in from_spans().iter().filter(|_| board.uid() == "loadgen-trace") {
+            named.extend(metrics(query));
+            let target = serde_json::json!({ "expr": query });
+            let complaint = ask(&prometheus, &target, &variables, (begin, end));
+            wrong.extend(complaint.map(|it| format!("from a span: {it}")));
+        }
     }
     assert!(count > 150, "{count} queries");
     assert!(
@@ -199,6 +206,27 @@ fn every_query_of_every_dashboard_gives_data() {
     assert!(missing.is_empty(), "no run tells {missing:?}");
 }
 
+/// What a span leads to, as Grafana would ask it of one of the spike's.
+fn from_spans() -> Vec<String> {
+    let file = yaml("grafana/provisioning/datasources/loadgen.yml");
+    let sources = file["datasources"].as_vec().unwrap();
+    let links: Vec<_> = sources
+        .iter()
+        .map(|source| &source["jsonData"]["tracesToMetrics"])
+        .collect();
+    let link = links.into_iter().find(|link| !link.is_badvalue()).unwrap();
+    let label = link["tags"][0]["value"].as_str().unwrap();
+    let queries = link["queries"].as_vec().unwrap().iter();
+    queries
+        .map(|query| {
+            let query = query["query"].as_str().unwrap();
+            query
+                .replace("$$__tags", &format!("{label}=\"spike\""))
+                .replace("$$__rate_interval", "4s")
+        })
+        .collect()
+}
+
 /// Whether a run tells this metric: on its pages, or as the sources show where it takes another machine.
 fn known(name: &str, told: &BTreeSet<String>) -> bool {
     let family = ["_bucket", "_sum", "_count"]
@@ -206,6 +234,10 @@ fn known(name: &str, told: &BTreeSet<String>) -> bool {
         .find_map(|end| name.strip_suffix(end));
     let elsewhere = match name {
         "loadgen_target_cpu_throttled_ratio" => "src/output/remote.rs",
+        // Only where something is pushed.
+        name if name.starts_with("loadgen_remote_write_") || name.starts_with("loadgen_otlp_metric_") => {
+            "src/output/prometheus.rs"
+        }
         name if name.starts_with("loadgen:") => "prometheus/rules/loadgen.yml",
         name if name.starts_with("node_memory_Swap") || name.contains("conntrack") => return true,
         name => return told.contains(name) || family.is_some_and(|family| told.contains(family)),
