@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Wri
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::output::{Mode, Progress};
+use crate::script::Secrets;
 
 /// How much is said, and how.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,7 +29,15 @@ pub struct LogArgs {
 }
 
 static START: OnceLock<Instant> = OnceLock::new();
+static SECRETS: OnceLock<Secrets> = OnceLock::new();
 static NO_COLOR: OnceLock<bool> = OnceLock::new();
+
+/// From here on no message shows these.
+pub fn hide(secrets: &Secrets) {
+    if !secrets.is_empty() {
+        let _ = SECRETS.set(secrets.clone());
+    }
+}
 
 /// Whether a stream takes colours.
 pub fn colour(is_terminal: bool) -> bool {
@@ -79,9 +88,12 @@ where
         } else {
             write!(writer, "{name}[{seconds:04}] ")?;
         }
-        let mut message = Message(&mut writer, Ok(()));
+        let mut message = Message(String::new());
         event.record(&mut message);
-        message.1?;
+        match SECRETS.get() {
+            Some(secrets) => writer.write_str(&secrets.hide(&message.0))?,
+            None => writer.write_str(&message.0)?,
+        }
         if event.metadata().target() == "console" {
             write!(writer, "  source=console")?;
         }
@@ -89,12 +101,12 @@ where
     }
 }
 
-struct Message<'a, 'w>(&'a mut Writer<'w>, fmt::Result);
+struct Message(String);
 
-impl Visit for Message<'_, '_> {
+impl Visit for Message {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.1 = write!(self.0, "{value:?}");
+            self.0 = format!("{value:?}");
         }
     }
 }

@@ -73,8 +73,6 @@ struct WithoutEffect {
     features: Vec<String>,
     #[arg(long, hide = true)]
     traces_output: Option<String>,
-    #[arg(long, hide = true)]
-    secret_source: Vec<String>,
     #[arg(short, long, hide = true)]
     address: Option<String>,
     #[arg(short, long, hide = true)]
@@ -123,11 +121,6 @@ impl WithoutEffect {
                 self.traces_output.is_some(),
                 "--traces-output",
                 "traces go where --otlp says",
-            ),
-            (
-                !self.secret_source.is_empty(),
-                "--secret-source",
-                "k6/secrets is not there yet",
             ),
             (self.address.is_some(), "--address", "there is no REST API yet"),
             (

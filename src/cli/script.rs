@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use super::log;
 use super::options::OptionArgs;
 use super::shared::ResultArgs;
 use crate::output::Progress;
 use crate::run::{Order, Subject};
-use crate::script::Entry;
+use crate::script::{Entry, Secrets};
 
 /// A script and what it is told.
 #[derive(Clone, Debug, Args)]
@@ -24,6 +25,9 @@ pub struct ScriptArgs {
     /// Set a variable of the script's __ENV (repeatable)
     #[arg(short, long, value_name = "NAME=VALUE", help_heading = "Load")]
     env: Vec<String>,
+    /// Values for k6/secrets, which no message shows: file=PATH, or file=filename=PATH,name=NAME,default (repeatable)
+    #[arg(long, value_name = "SOURCE", help_heading = "Load")]
+    secret_source: Vec<String>,
     /// Whether the script's __ENV has the system's variables too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Load")]
     include_system_env_vars: bool,
@@ -36,6 +40,8 @@ impl ScriptArgs {
         let mut order = results.order(subject, &self.script, self.options.raw(), progress)?;
         order.env = variables(&self.env)?;
         order.profile.clone_from(&self.profile);
+        order.secrets = Secrets::read(&self.secret_source)?;
+        log::hide(&order.secrets);
         if !self.include_system_env_vars {
             order.system_env.clear();
         }

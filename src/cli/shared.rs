@@ -18,6 +18,7 @@ use crate::remote::Watch;
 use crate::remote::ssh::SECRETS as SSH_SECRETS;
 use crate::report::{ReportSpec, SummaryMode};
 use crate::run::{self, Linger, Order, SamplingOrder, Subject, SummaryOrder};
+use crate::script::Secrets;
 
 /// `--linger` without a time.
 const LINGER: &str = "60s";
@@ -145,6 +146,7 @@ impl ResultArgs {
             .clone()
             .or_else(|| settings.get("SUMMARY_EXPORT").map(PathBuf::from));
         Ok(Order {
+            secrets: Secrets::default(),
             subject,
             name: name.to_owned(),
             flags,

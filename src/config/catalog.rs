@@ -109,6 +109,7 @@ pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("cloud", "it configures Grafana's hosted service"),
     ("ext", "it configures extensions and hosted services"),
     ("collectors", "outputs are chosen with --out"),
+    ("linger", "it is the flag --linger"),
     ("metricSamplesBufferSize", "samples are not kept one by one"),
     ("noUsageReport", "no usage is ever reported"),
     ("webDashboard", "live figures are on /metrics"),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::catalog::{self, OPTIONS, WITHOUT_EFFECT};
-use super::error::{ConfigError, ConfigErrors, suggest};
+use super::error::{ConfigError, ConfigErrors, nearest, suggest};
 use super::http::{self, HttpOptions};
-use super::raw::RawOptions;
+use super::raw::{Given, RawOptions, Tier};
 use super::reader::{Faults, Node, all};
 use super::scenario::Scenario;
 use super::summary::{TimeUnit, TrendStat};
@@ -154,11 +154,19 @@ impl<'a> Reader<'a> {
             }
             match WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
                 Some((_, why)) => warnings.push(format!("{} has no effect here: {why}", given.label)),
-                None => {
-                    let known = OPTIONS.iter().map(|option| option.name);
-                    Node::root(given, self.faults).fault("is not an option", suggest(name, known));
-                }
+                None => self.unknown_option(name, given, warnings),
             }
+        }
+    }
+
+    /// As in the dialect, a script may export more than options: what is none has no effect. What is nearly one is a slip
+    /// of the pen, and the test would not be the one that was meant.
+    fn unknown_option(&self, name: &str, given: &'a Given, warnings: &mut Vec<String>) {
+        let known = OPTIONS.iter().map(|option| option.name);
+        if given.tier == Tier::Script && nearest(name, known.clone()).is_none() {
+            warnings.push(format!("{} has no effect: it is not an option", given.label));
+        } else {
+            Node::root(given, self.faults).fault("is not an option", suggest(name, known));
         }
     }
 

@@ -87,6 +87,7 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
                 env.insert(profile::VARIABLE.to_owned(), name.clone());
             }
             let program = Arc::new(Program::from_text(&module, text, env));
+            program.set_secrets(order.secrets.clone());
             let exports = exports(&program, &provisional).await?;
             Prepared::Script { program, exports }
         }

@@ -14,7 +14,7 @@ use crate::output::{
 };
 use crate::remote::{ProbeError, Watch};
 use crate::report::{ReportError, ReportSpec, SummaryMode};
-use crate::script::{Entry, ScriptError};
+use crate::script::{Entry, ScriptError, Secrets};
 
 use super::traces::TraceOrder;
 
@@ -98,6 +98,8 @@ pub struct Order {
     pub env: BTreeMap<String, String>,
     /// The system's variables for `__ENV`, which `-e` and the target's win over.
     pub system_env: BTreeMap<String, String>,
+    /// `--secret-source`: what `k6/secrets` knows.
+    pub secrets: Secrets,
     /// `--allow-exec`: whether `verify()` may run commands.
     pub allow_exec: bool,
     /// `--profile`.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use rquickjs::{Ctx, Error, Value};
 
+/// Finds where a place in what the engine runs (module, line, column) was written: line, column, and the line's text.
+pub type Origin<'a> = &'a dyn Fn(&str, u32, u32) -> Option<(u32, u32, String)>;
+
 /// A place in a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -63,16 +66,16 @@ impl ScriptError {
         }
     }
 
-    /// Takes the pending exception out of `ctx` and describes it. `source_of` finds a module's source text.
-    pub fn catch(ctx: &Ctx<'_>, error: &Error, source_of: &dyn Fn(&str) -> Option<String>) -> ScriptError {
+    /// Takes the pending exception out of `ctx` and describes it. `origin` finds where it was written.
+    pub fn catch(ctx: &Ctx<'_>, error: &Error, origin: Origin<'_>) -> ScriptError {
         if !error.is_exception() {
             return ScriptError::new(error.to_string());
         }
-        ScriptError::describe(&ctx.catch(), source_of)
+        ScriptError::describe(&ctx.catch(), origin)
     }
 
     /// Describes a thrown value.
-    pub fn describe(thrown: &Value<'_>, source_of: &dyn Fn(&str) -> Option<String>) -> ScriptError {
+    pub fn describe(thrown: &Value<'_>, origin: Origin<'_>) -> ScriptError {
         let Some(exception) = thrown.as_exception() else {
             return ScriptError::new(plain(thrown));
         };
@@ -89,10 +92,10 @@ impl ScriptError {
             (name, text) => format!("{name}: {text}"),
         };
         let stack = exception.stack().unwrap_or_default();
-        let location = stack.lines().find_map(|frame| locate(frame, source_of));
+        let location = stack.lines().find_map(|frame| locate(frame, origin));
         let stack = stack
             .lines()
-            .map(str::trim)
+            .map(|frame| rewritten(frame.trim(), origin))
             .filter(|line| !line.is_empty())
             .collect::<Vec<_>>();
         ScriptError {
@@ -116,7 +119,7 @@ fn plain(thrown: &Value<'_>) -> String {
 }
 
 /// The place in one frame of an engine stack: `    at name (module:line:column)` or `    at module:line:column`.
-fn locate(frame: &str, source_of: &dyn Fn(&str) -> Option<String>) -> Option<Location> {
+fn locate(frame: &str, origin: Origin<'_>) -> Option<Location> {
     let frame = frame.trim().strip_prefix("at ")?;
     let place = match frame.rfind('(') {
         Some(open) => frame[open + 1..].strip_suffix(')')?,
@@ -125,17 +128,29 @@ fn locate(frame: &str, source_of: &dyn Fn(&str) -> Option<String>) -> Option<Loc
     let (rest, column) = place.rsplit_once(':')?;
     let (module, line) = rest.rsplit_once(':')?;
     let (line, column) = (line.parse::<u32>().ok()?, column.parse().ok()?);
-    let source = source_of(module)?;
-    let source = source
-        .lines()
-        .nth(line.checked_sub(1)? as usize)
-        .map(str::to_owned);
+    let (line, column, source) = origin(module, line, column)?;
     Some(Location {
         module: module.to_owned(),
         line,
         column,
-        source,
+        source: Some(source),
     })
+}
+
+/// A frame with the place where it was written, which is another one in a language that is translated.
+fn rewritten(frame: &str, origin: Origin<'_>) -> String {
+    let Some(place) = locate(frame, origin) else {
+        return frame.to_owned();
+    };
+    let start = frame.find(&place.module).unwrap_or_default();
+    let end = if frame.ends_with(')') { ")" } else { "" };
+    format!(
+        "{}{}:{}:{}{end}",
+        &frame[..start],
+        place.module,
+        place.line,
+        place.column
+    )
 }
 
 impl fmt::Display for ScriptError {
@@ -194,7 +209,10 @@ mod tests {
 
     #[test]
     fn a_frame_gives_its_place_with_the_source_line() {
-        let source = |name: &str| (name == "file:///a.js").then(|| "one\ntwo three\n".to_owned());
+        let source = |name: &str, line: u32, column: u32| {
+            let text = ["one", "two three"].get(line as usize - 1)?;
+            (name == "file:///a.js").then(|| (line, column, (*text).to_owned()))
+        };
         let place = locate("    at f (file:///a.js:2:5)", &source).unwrap();
         assert_eq!(
             (place.line, place.column, place.source.as_deref()),

@@ -18,13 +18,14 @@
 //!   and no `finally` sees, and the C frames return normally. A panic of a future that a host function waits
 //!   for is caught, carried past the C frames the same way, and raised again in Rust.
 //! * **One thread.** Everything here is `!Send`: a fiber starts, runs and ends on one worker thread.
-//! * **Bytecode** ([`load_bytecode`]) is only ever bytecode that this process wrote itself with the same
+//! * **Bytecode** ([`load_bytecode`], [`run_script`]) is only ever bytecode that this process wrote itself with the same
 //!   engine; it is never read from a file or a network.
 #![allow(unsafe_code)]
 
 use std::{
     any::Any,
     cell::Cell,
+    ffi::CString,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
@@ -38,7 +39,7 @@ use corosensei::{
     Coroutine, CoroutineResult, Yielder,
     stack::{DefaultStack, Stack},
 };
-use rquickjs::{Ctx, Error, Exception, Module, module::Declared, qjs};
+use rquickjs::{Ctx, Error, Exception, Module, Value, module::Declared, qjs};
 
 /// A script that computes without ever waiting hands its thread back after this long, so that the other
 /// virtual users of the worker, and its flush task, are not starved.
@@ -265,6 +266,55 @@ pub fn interruption(ctx: &Ctx<'_>) -> Error {
 pub fn load_bytecode<'js>(ctx: &Ctx<'js>, bytecode: &[u8]) -> rquickjs::Result<Module<'js, Declared>> {
     // SAFETY: `Program` is the only caller and holds only bytecode that it wrote itself.
     unsafe { Module::load(ctx.clone(), bytecode) }
+}
+
+/// Compiles a text that is no module, for [`run_script`].
+pub fn compile_script(ctx: &Ctx<'_>, name: &str, code: &str) -> rquickjs::Result<Vec<u8>> {
+    let (name, text) = (CString::new(name)?, CString::new(code)?);
+    let flags = qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_COMPILE_ONLY;
+    let raw = ctx.as_raw().as_ptr();
+    // SAFETY: both texts end with a zero and outlive the calls; `script` is freed once, after it was written; what
+    // `JS_WriteObject` returns is `size` bytes that are copied and given back to the same context.
+    unsafe {
+        let script = qjs::JS_Eval(
+            raw,
+            text.as_ptr(),
+            code.len() as _,
+            name.as_ptr(),
+            flags.cast_signed(),
+        );
+        if qjs::JS_IsException(script) {
+            return Err(Error::Exception);
+        }
+        let mut size = 0;
+        let flags = qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE;
+        let bytes = qjs::JS_WriteObject(raw, &raw mut size, script, flags.cast_signed());
+        qjs::JS_FreeValue(raw, script);
+        if bytes.is_null() {
+            return Err(Error::Exception);
+        }
+        let copy = std::slice::from_raw_parts(bytes, size as usize).to_vec();
+        qjs::js_free(raw, bytes.cast());
+        Ok(copy)
+    }
+}
+
+/// Runs what [`compile_script`] made in this process; the value of its last expression.
+pub fn run_script<'js>(ctx: &Ctx<'js>, bytecode: &[u8]) -> rquickjs::Result<Value<'js>> {
+    let raw = ctx.as_raw().as_ptr();
+    // SAFETY: the bytecode is our own; `JS_EvalFunction` takes the script over; the result is ours to hold.
+    unsafe {
+        let flags = qjs::JS_READ_OBJ_BYTECODE;
+        let script = qjs::JS_ReadObject(raw, bytecode.as_ptr(), bytecode.len() as _, flags.cast_signed());
+        if qjs::JS_IsException(script) {
+            return Err(Error::Exception);
+        }
+        let value = qjs::JS_EvalFunction(raw, script);
+        if qjs::JS_IsException(value) {
+            return Err(Error::Exception);
+        }
+        Ok(Value::from_raw(ctx.clone(), value))
+    }
 }
 
 /// A copy of what an `ArrayBuffer` holds; `None` when it is detached.

@@ -9,9 +9,10 @@ use rquickjs::{
 };
 
 use super::{
+    commonjs,
     host::{Host, Phase},
     modules::crypto,
-    text,
+    source, text,
 };
 
 /// Installs the globals of one virtual user.
@@ -29,6 +30,7 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
         }
         Ok(variables.into_value())
     })?;
+    lazy(&globals, "require", commonjs::require)?;
     lazy(&globals, "console", console)?;
     lazy(&globals, "crypto", crypto::web_crypto)?;
     for (name, make) in text::GLOBALS {
@@ -165,11 +167,13 @@ fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<String>) -> Result<Value<'js
         let message = "open() is only allowed in the init context, at the script's top level";
         return Err(Exception::throw_message(&ctx, message));
     }
-    let bytes = host
-        .workshop
-        .program
+    let program = &host.workshop.program;
+    // Relative to the entry script, as in the dialect; failing that, to the module that asks.
+    let beside = || source::place(&commonjs::caller(&ctx), &path).and_then(|path| program.open(&path));
+    let bytes = program
         .open(&path)
-        .map_err(|m| Exception::throw_message(&ctx, &m))?;
+        .or_else(|message| beside().map_err(|_| message))
+        .map_err(|message| Exception::throw_message(&ctx, &message))?;
     if mode.0.as_deref() == Some("b") {
         return Ok(ArrayBuffer::new_copy(ctx, bytes)?.into_value());
     }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use rquickjs::{Ctx, Error, Exception, JsLifetime, Persistent, Value};
+use rquickjs::{Ctx, Error, Exception, JsLifetime, Object, Persistent, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
@@ -224,6 +224,8 @@ pub struct Host {
     pub random: RefCell<Option<fastrand::Rng>>,
     /// Promises that were rejected and that nothing has handled yet, with what they were rejected with.
     pub rejections: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>,
+    /// What it has required, by name: objects with `exports`.
+    pub required: RefCell<FxHashMap<String, Persistent<Object<'static>>>>,
     /// Whether it is making an array for all virtual users.
     pub making: Cell<bool>,
     /// Wire bytes since they were last recorded.
@@ -264,6 +266,7 @@ impl Host {
             expected: RefCell::default(),
             random: RefCell::default(),
             rejections: RefCell::default(),
+            required: RefCell::default(),
             making: Cell::new(false),
             sent: Cell::new(0),
             received: Cell::new(0),
@@ -447,6 +450,12 @@ impl Host {
                 ended,
             });
         }
+    }
+
+    /// Lets go of every JavaScript value at the end of the user's life.
+    pub fn close(&self) {
+        self.forget();
+        self.required.take();
     }
 
     /// Ends an order: timers are forgotten, the group is the root again, wire bytes are recorded.

@@ -13,15 +13,44 @@ pub const NATIVE: &str = "loadgen:native";
 pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
-const LIBRARIES: [(&str, &str); 2] = [
+const LIBRARIES: [(&str, &str); 13] = [
+    ("ajv", include_str!("jslib/ajv.js")),
+    ("expect", include_str!("jslib/expect.js")),
+    ("formdata", include_str!("jslib/formdata.js")),
+    ("http-instrumentation-tempo", include_str!("jslib/tempo.js")),
+    ("httpx", include_str!("jslib/httpx.js")),
+    ("jsonpath", include_str!("jslib/jsonpath.js")),
     ("k6-summary", include_str!("jslib/k6-summary.js")),
+    ("k6-testing", include_str!("jslib/k6-testing.js")),
     ("k6-utils", include_str!("jslib/k6-utils.js")),
+    ("k6chaijs", include_str!("jslib/k6chaijs.js")),
+    ("papaparse", include_str!("jslib/papaparse.js")),
+    ("totp", include_str!("jslib/totp.js")),
+    ("url", include_str!("jslib/url.js")),
+];
+
+/// What they have in common, and what is published elsewhere.
+const PARTS: [(&str, &str); 3] = [
+    ("k6-reporter", include_str!("jslib/k6-reporter.js")),
+    ("k6chaijs-core", include_str!("jslib/k6chaijs-core.js")),
+    ("schema", include_str!("jslib/schema.js")),
+];
+
+/// Where a reporter is published that many scripts import; its address names a branch or a version.
+const REPORTER: [&str; 2] = [
+    "https://raw.githubusercontent.com/benc-uk/k6-reporter/",
+    "https://github.com/benc-uk/k6-reporter/",
 ];
 
 /// Modules of the dialect.
-const MODULES: [(&str, &str); 2] = [
+const MODULES: [(&str, &str); 7] = [
     ("k6/data", include_str!("jslib/shared-array.js")),
     ("k6/execution", include_str!("jslib/execution.js")),
+    ("k6/experimental/csv", include_str!("jslib/csv.js")),
+    ("k6/experimental/fs", include_str!("jslib/fs.js")),
+    ("k6/experimental/streams", include_str!("jslib/streams.js")),
+    ("k6/experimental/tracing", include_str!("jslib/tempo.js")),
+    ("k6/secrets", include_str!("jslib/secrets.js")),
 ];
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
@@ -36,6 +65,9 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 /// # Errors
 /// A sentence that lists the libraries there are.
 pub fn resolve(address: &str) -> Option<Result<String, String>> {
+    if REPORTER.iter().any(|site| address.starts_with(site)) {
+        return Some(Ok(format!("{PREFIX}k6-reporter")));
+    }
     let library = address.strip_prefix(SITE)?.split('/').next().unwrap_or("");
     Some(match find(&LIBRARIES, library) {
         Some(_) => Ok(format!("{PREFIX}{library}")),
@@ -53,7 +85,7 @@ pub fn resolve(address: &str) -> Option<Result<String, String>> {
 /// The text of a module that is built in and written in JavaScript.
 pub fn text(module: &str) -> Option<&'static str> {
     match module.strip_prefix(PREFIX) {
-        Some(library) => find(&LIBRARIES, library),
+        Some(library) => find(&LIBRARIES, library).or_else(|| find(&PARTS, library)),
         None => find(&MODULES, module),
     }
 }

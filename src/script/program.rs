@@ -10,14 +10,14 @@ use bytes::Bytes;
 use rquickjs::{
     Ctx, Error, Exception, Module,
     loader::{ImportAttributes, Loader, Resolver},
-    module::{Declared, WriteOptions},
+    module::Declared,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     error::ScriptError,
-    fiber::load_bytecode,
-    globals, modules,
+    library::Library,
+    secrets::Secrets,
     shared::SharedArrays,
     source::{self, Entry},
     variables::{self, Variable, variables},
@@ -28,30 +28,14 @@ pub struct Program {
     entry: String,
     folder: Option<PathBuf>,
     env: BTreeMap<String, String>,
-    compiled: Mutex<FxHashMap<String, Arc<Compiled>>>,
+    library: Library,
     files: Mutex<FxHashMap<PathBuf, Bytes>>,
     data: OnceLock<Arc<str>>,
     arrays: SharedArrays,
     options: OnceLock<Arc<str>>,
     failure: OnceLock<String>,
+    secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
-}
-
-struct Compiled {
-    source: Arc<str>,
-    bytecode: Vec<u8>,
-    /// Whether it may draw random numbers.
-    draws: bool,
-}
-
-impl Compiled {
-    fn new(source: Arc<str>, bytecode: Vec<u8>) -> Compiled {
-        Compiled {
-            draws: source.contains("random"),
-            source,
-            bytecode,
-        }
-    }
 }
 
 impl Program {
@@ -70,21 +54,19 @@ impl Program {
         let folder = module
             .strip_prefix("file://")
             .and_then(|path| Path::new(path).parent());
-        let mut compiled = FxHashMap::default();
-        compiled.insert(
-            module.to_owned(),
-            Arc::new(Compiled::new(text.into(), Vec::new())),
-        );
+        let library = Library::default();
+        library.hold(module, text);
         Program {
             entry: module.to_owned(),
             folder: folder.map(Path::to_owned),
             env,
-            compiled: Mutex::new(compiled),
+            library,
             files: Mutex::default(),
             data: OnceLock::new(),
             arrays: SharedArrays::default(),
             options: OnceLock::new(),
             failure: OnceLock::new(),
+            secrets: OnceLock::new(),
             complaints: Mutex::default(),
         }
     }
@@ -117,6 +99,20 @@ impl Program {
     /// Says what the options are; only the first call counts.
     pub fn set_options(&self, json: &str) {
         let _ = self.options.set(json.into());
+    }
+
+    /// Gives the script its secrets; only the first call counts.
+    pub fn set_secrets(&self, secrets: Secrets) {
+        let _ = self.secrets.set(secrets);
+    }
+
+    /// What `k6/secrets` knows by this name.
+    ///
+    /// # Errors
+    /// A sentence that says what there is not.
+    pub fn secret(&self, source: Option<&str>, key: &str) -> Result<String, String> {
+        let secrets = self.secrets.get_or_init(Secrets::default);
+        secrets.get(source, key).map(str::to_owned)
     }
 
     /// Why the script says that the test has failed, if it does.
@@ -155,7 +151,7 @@ impl Program {
 
     /// The variables that the script documents.
     pub fn variables(&self) -> Vec<Variable> {
-        variables(&self.source(&self.entry).unwrap_or_default())
+        variables(&self.library.text(&self.entry).unwrap_or_default())
     }
 
     /// The variable that the script takes this address from: one that is set to it, or one whose default it is.
@@ -177,10 +173,23 @@ impl Program {
         known.map(|variable| variable.name.clone()).or_else(undocumented)
     }
 
-    /// The source text of a loaded module, for error messages.
-    pub fn source(&self, module: &str) -> Option<String> {
-        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.get(module).map(|module| module.source.to_string())
+    /// The script's modules.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Whether this file has been read for `open()`.
+    pub fn has_opened(&self, path: &str) -> bool {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.contains_key(&self.full_path(path))
+    }
+
+    fn full_path(&self, path: &str) -> PathBuf {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        match &self.folder {
+            Some(folder) => folder.join(path),
+            None => PathBuf::from(path),
+        }
     }
 
     /// Reads a file for `open()`, relative to the entry script; once for all virtual users.
@@ -188,11 +197,7 @@ impl Program {
     /// # Errors
     /// A sentence that names the path.
     pub fn open(&self, path: &str) -> Result<Bytes, String> {
-        let path = path.strip_prefix("file://").unwrap_or(path);
-        let full = match &self.folder {
-            Some(folder) => folder.join(path),
-            None => PathBuf::from(path),
-        };
+        let full = self.full_path(path);
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = files.get(&full) {
             return Ok(bytes.clone());
@@ -201,47 +206,6 @@ impl Program {
         let bytes = Bytes::from(bytes);
         files.insert(full, bytes.clone());
         Ok(bytes)
-    }
-
-    /// The module `name`: from bytecode if it was compiled before, else compiled now and kept.
-    pub fn declare<'js>(&self, ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Module<'js, Declared>> {
-        if let Some(module) = modules::declare(ctx, name) {
-            return module;
-        }
-        let known = self
-            .compiled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned();
-        // Kept before compiling, so that a syntax error can show its line.
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let text = source::text(name).map_err(|message| Exception::throw_reference(ctx, &message))?;
-                self.keep(name, Compiled::new(text.into(), Vec::new()))
-            }
-        };
-        if known.draws {
-            globals::draws(ctx)?;
-        }
-        if !known.bytecode.is_empty() {
-            return load_bytecode(ctx, &known.bytecode);
-        }
-        let module = Module::declare(ctx.clone(), name, known.source.as_bytes())?;
-        let bytecode = module.write(WriteOptions {
-            strip_source: true,
-            ..WriteOptions::default()
-        })?;
-        self.keep(name, Compiled::new(known.source.clone(), bytecode));
-        Ok(module)
-    }
-
-    fn keep(&self, name: &str, module: Compiled) -> Arc<Compiled> {
-        let module = Arc::new(module);
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.insert(name.to_owned(), module.clone());
-        module
     }
 }
 
@@ -268,6 +232,6 @@ impl Loader for ModuleSource {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>, Error> {
-        self.0.declare(ctx, name)
+        self.0.library.declare(ctx, name)
     }
 }

@@ -145,10 +145,15 @@ fn scenario_name(path: &str) -> Option<String> {
 /// # Errors
 /// A sentence that says why there is no such module and what may be imported.
 pub fn resolve(base: &str, name: &str) -> Result<String, String> {
+    let name = modules::settled(name);
     if modules::is_builtin(name) {
         return Ok(name.to_owned());
     }
     if [jslib::NATIVE, jslib::EXECUTION].contains(&name) && jslib::text(base).is_some() {
+        return Ok(name.to_owned());
+    }
+    // What was resolved once, and is imported by that name: `require()` does.
+    if jslib::text(name).is_some() || name.starts_with("bundled:") && base.is_empty() {
         return Ok(name.to_owned());
     }
     if name == "k6/browser" || name.starts_with("k6/browser/") {
@@ -194,13 +199,36 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
             ));
         }
     };
-    match std::fs::canonicalize(&path) {
+    // An extension that is left out, as bundlers and TypeScript allow.
+    let spelled = ["", ".js", ".ts", "/index.js", "/index.ts"].iter().map(|end| {
+        let mut spelled = path.clone().into_os_string();
+        spelled.push(end);
+        PathBuf::from(spelled)
+    });
+    let found = spelled
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| path.clone());
+    match std::fs::canonicalize(&found) {
         Ok(full) => Ok(format!("file://{}", full.display())),
         Err(e) => Err(format!(
             "cannot import '{name}': {}: {e}",
             lexical(&path).display()
         )),
     }
+}
+
+/// Where `name` is, as seen from module `base`: an address for `open()`. It need not exist.
+///
+/// # Errors
+/// `base` is no file.
+pub fn place(base: &str, name: &str) -> Result<String, String> {
+    if name.contains("://") {
+        return Ok(name.to_owned());
+    }
+    let folder = base.strip_prefix("file://").map(Path::new).and_then(Path::parent);
+    let folder = folder.ok_or_else(|| format!("`{base}` is no file, so nothing is next to it"))?;
+    Ok(format!("file://{}", lexical(&folder.join(name)).display()))
 }
 
 /// The text of a module that [`resolve`] named.

@@ -253,7 +253,7 @@ fn interrupted() -> ScriptError {
 /// A virtual user's whole life, on its fiber.
 fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
     let program = workshop.program.clone();
-    let source_of = |module: &str| program.source(module);
+    let origin = |module: &str, line, column| program.library().origin(module, line, column);
     let (runtime, context) = match engine(bridge, &program) {
         Ok(made) => made,
         Err(error) => {
@@ -274,11 +274,11 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
         let (namespace, exports, exec) = match started {
             Ok(started) => started,
             Err(error) => {
-                let error = ScriptError::catch(&ctx, &error, &source_of);
+                let error = ScriptError::catch(&ctx, &error, &origin);
                 let aborted = host.aborted.take().map(ScriptError::abort);
                 let error = aborted.unwrap_or(error);
                 desk.reply.replace(Some(Reply::Failed(error)));
-                host.forget();
+                host.close();
                 return;
             }
         };
@@ -301,7 +301,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
             let thrown = outcome
                 .as_ref()
                 .err()
-                .map(|error| ScriptError::catch(&ctx, error, &source_of));
+                .map(|error| ScriptError::catch(&ctx, error, &origin));
             host.end_order();
             host.end_trace(
                 traced,
@@ -328,7 +328,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
                 (_, error) => Reply::Failed(error.unwrap_or_else(interrupted)),
             }));
         }
-        host.forget();
+        host.close();
     });
     drop(context);
     drop(runtime);
@@ -357,7 +357,7 @@ fn start<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, seat: &Seat) -> rquickjs::Result<
     globals::install(ctx, host, &seat.env)?;
     let program = &host.workshop.program;
     let (module, evaluation): (rquickjs::Module<'js, Evaluated>, Promise<'js>) =
-        program.declare(ctx, program.entry())?.eval()?;
+        program.library().declare(ctx, program.entry())?.eval()?;
     settle(ctx, host, &evaluation)?;
     module.namespace()
 }

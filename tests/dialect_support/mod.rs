@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
+pub mod room;
+
 use loadgen::metrics::{Batch, Epoch, Recorder, Registry, SystemTags};
 use loadgen::net::{NetOptions, Shared};
 use loadgen::script::{HttpDefaults, Program, ScriptUser, Seat, Verdict, Workshop};
@@ -80,7 +82,7 @@ fn serve(stream: TcpStream) -> Option<()> {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+pub fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;

@@ -3,6 +3,7 @@
 pub mod crypto;
 pub mod encoding;
 pub mod execution;
+mod files;
 pub mod html;
 pub mod http;
 pub mod k6;
@@ -28,16 +29,33 @@ pub fn names() -> &'static [&'static str] {
         "k6/crypto",
         "k6/data",
         "k6/encoding",
-        "k6/experimental/websockets",
         "k6/execution",
+        "k6/experimental/csv",
+        "k6/experimental/fs",
+        "k6/experimental/streams",
+        "k6/experimental/tracing",
         "k6/html",
         "k6/http",
         "k6/metrics",
+        "k6/secrets",
         "k6/timers",
         "k6/websockets",
         "k6/ws",
         "loadgen/verify",
     ]
+}
+
+/// Modules that were experiments once, and the names under which they have stayed.
+const SETTLED: [(&str, &str); 3] = [
+    ("k6/experimental/grpc", "k6/net/grpc"),
+    ("k6/experimental/timers", "k6/timers"),
+    ("k6/experimental/websockets", "k6/websockets"),
+];
+
+/// The name that a module has now.
+pub fn settled(name: &str) -> &str {
+    let found = SETTLED.iter().find(|(experiment, _)| *experiment == name);
+    found.map_or(name, |(_, settled)| settled)
 }
 
 /// Whether `name` is a built-in module.
@@ -58,9 +76,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
         EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
-        "k6/websockets" | "k6/experimental/websockets" => {
-            Module::declare_def::<websockets::WebSockets, _>(ctx, name)
-        }
+        "k6/websockets" => Module::declare_def::<websockets::WebSockets, _>(ctx, name),
         "k6/ws" => Module::declare_def::<ws::Ws, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,

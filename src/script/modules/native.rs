@@ -9,7 +9,9 @@ use rquickjs::{
     module::{Declarations, Exports, ModuleDef},
 };
 
-use super::{Shelf, crypto};
+use url::{Url, quirks};
+
+use super::{Shelf, crypto, files};
 use crate::script::{
     host::{Host, Phase},
     shared::Elements,
@@ -18,9 +20,23 @@ use crate::script::{
 /// The module `loadgen:native`.
 pub struct Native;
 
+const NAMES: [&str; 11] = [
+    "csvRows",
+    "default",
+    "fileSize",
+    "fileSlice",
+    "secret",
+    "share",
+    "stage",
+    "tag",
+    "urlParse",
+    "urlWith",
+    "uuidv4",
+];
+
 impl ModuleDef for Native {
     fn declare(declare: &Declarations<'_>) -> Result<()> {
-        for name in ["share", "stage", "tag", "uuidv4", "default"] {
+        for name in NAMES {
             declare.declare(name)?;
         }
         Ok(())
@@ -29,7 +45,13 @@ impl ModuleDef for Native {
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         let host = Host::of(ctx)?;
         let shelf = Shelf::new(ctx, exports)?;
+        shelf.function("csvRows", files::csv_rows)?;
+        shelf.function("fileSize", files::size)?;
+        shelf.function("fileSlice", files::slice)?;
+        shelf.function("secret", secret)?;
         shelf.function("share", share)?;
+        shelf.function("urlParse", url_parse)?;
+        shelf.function("urlWith", url_with)?;
         let me = host.clone();
         shelf.function("stage", move |ctx: Ctx<'js>| stage(&ctx, &me))?;
         let me = host.clone();
@@ -59,6 +81,59 @@ fn stage(ctx: &Ctx<'_>, host: &Host) -> Result<Vec<f64>> {
             "there is no current stage: only scenarios of ramping-vus and ramping-arrival-rate have stages",
         )),
     }
+}
+
+/// A secret of a source by its name, or of the default one.
+fn secret(ctx: Ctx<'_>, source: Option<String>, key: String) -> Result<String> {
+    let found = Host::of(&ctx)?.workshop.program.secret(source.as_deref(), &key);
+    found.map_err(|message| Exception::throw_message(&ctx, &message))
+}
+
+/// The parts of an address, in the order in which `jslib:url` has them.
+fn url_parse(ctx: Ctx<'_>, text: String, base: Opt<Option<String>>) -> Result<Vec<String>> {
+    let wrong = |what: &str| Exception::throw_type(&ctx, &format!("Invalid URL: {what}"));
+    let url = match base.0.flatten() {
+        Some(base) => Url::parse(&base).map_err(|_| wrong(&base))?.join(&text),
+        None => Url::parse(&text),
+    };
+    Ok(parts(&url.map_err(|_| wrong(&text))?))
+}
+
+/// The same of an address in which one part is changed. What is no such part is left as it was, as in the standard.
+fn url_with(ctx: Ctx<'_>, address: String, part: String, value: String) -> Result<Vec<String>> {
+    let mut url =
+        Url::parse(&address).map_err(|_| Exception::throw_type(&ctx, &format!("Invalid URL: {address}")))?;
+    match part.as_str() {
+        "protocol" => quirks::set_protocol(&mut url, &value).unwrap_or_default(),
+        "username" => quirks::set_username(&mut url, &value).unwrap_or_default(),
+        "password" => quirks::set_password(&mut url, &value).unwrap_or_default(),
+        "host" => quirks::set_host(&mut url, &value).unwrap_or_default(),
+        "hostname" => quirks::set_hostname(&mut url, &value).unwrap_or_default(),
+        "port" => quirks::set_port(&mut url, &value).unwrap_or_default(),
+        "pathname" => quirks::set_pathname(&mut url, &value),
+        "search" => quirks::set_search(&mut url, &value),
+        "hash" => quirks::set_hash(&mut url, &value),
+        _ => {}
+    }
+    Ok(parts(&url))
+}
+
+fn parts(url: &Url) -> Vec<String> {
+    let origin = quirks::origin(url);
+    let parts = [
+        quirks::href(url),
+        &origin,
+        quirks::protocol(url),
+        quirks::username(url),
+        quirks::password(url),
+        quirks::host(url),
+        quirks::hostname(url),
+        quirks::port(url),
+        quirks::pathname(url),
+        quirks::search(url),
+        quirks::hash(url),
+    ];
+    parts.map(str::to_owned).to_vec()
 }
 
 /// A UUID of version 4 (RFC 9562, section 5.4) from 128 random bits.

@@ -1,0 +1,1 @@
+export const own = JSON.parse(open('./data.json'));
