@@ -9,6 +9,8 @@ const PREFIX: &str = "jslib:";
 
 /// Modules that only built-in ones may import.
 pub const NATIVE: &str = "loadgen:native";
+/// The same, for `crypto.subtle`.
+pub const SUBTLE: &str = "loadgen:subtle";
 /// The same, for `k6/execution`.
 pub const EXECUTION: &str = "loadgen:execution";
 
@@ -30,10 +32,11 @@ const LIBRARIES: [(&str, &str); 13] = [
 ];
 
 /// What they have in common, and what is published elsewhere.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     ("k6-reporter", include_str!("jslib/k6-reporter.js")),
     ("k6chaijs-core", include_str!("jslib/k6chaijs-core.js")),
     ("schema", include_str!("jslib/schema.js")),
+    ("webcrypto", include_str!("jslib/webcrypto.js")),
 ];
 
 /// Where a reporter is published that many scripts import; its address names a branch or a version.
@@ -43,13 +46,18 @@ const REPORTER: [&str; 2] = [
 ];
 
 /// Modules of the dialect.
-const MODULES: [(&str, &str); 7] = [
+const MODULES: [(&str, &str); 9] = [
     ("k6/data", include_str!("jslib/shared-array.js")),
     ("k6/execution", include_str!("jslib/execution.js")),
     ("k6/experimental/csv", include_str!("jslib/csv.js")),
+    ("k6/experimental/encoding", include_str!("jslib/encoding.js")),
     ("k6/experimental/fs", include_str!("jslib/fs.js")),
     ("k6/experimental/streams", include_str!("jslib/streams.js")),
     ("k6/experimental/tracing", include_str!("jslib/tempo.js")),
+    (
+        "k6/experimental/webcrypto",
+        include_str!("jslib/webcrypto-module.js"),
+    ),
     ("k6/secrets", include_str!("jslib/secrets.js")),
 ];
 
@@ -89,6 +97,9 @@ pub fn text(module: &str) -> Option<&'static str> {
         None => find(&MODULES, module),
     }
 }
+
+/// The module behind `crypto.subtle`.
+pub const WEBCRYPTO: &str = "jslib:webcrypto";
 
 #[cfg(test)]
 mod tests {

@@ -109,6 +109,9 @@ impl Source {
             default: false,
             values: BTreeMap::new(),
         };
+        if !["file", "mock"].contains(&kind) {
+            return Err("there are file and mock".into());
+        }
         let mut file = None;
         for part in rest.split(',').filter(|part| !part.is_empty()) {
             match (part.split_once('='), kind) {
@@ -143,8 +146,7 @@ impl Source {
                         .insert(key.trim().to_owned(), value.trim().to_owned());
                 }
             }
-            ("file", None) => return Err("which file? Write file=PATH".into()),
-            _ => return Err("there are file and mock".into()),
+            _ => return Err("which file? Write file=PATH".into()),
         }
         Ok(source)
     }

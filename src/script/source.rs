@@ -149,7 +149,7 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
     if modules::is_builtin(name) {
         return Ok(name.to_owned());
     }
-    if [jslib::NATIVE, jslib::EXECUTION].contains(&name) && jslib::text(base).is_some() {
+    if [jslib::NATIVE, jslib::SUBTLE, jslib::EXECUTION].contains(&name) && jslib::text(base).is_some() {
         return Ok(name.to_owned());
     }
     // What was resolved once, and is imported by that name: `require()` does.

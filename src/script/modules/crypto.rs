@@ -9,12 +9,13 @@ use rquickjs::{
     ArrayBuffer, Class, Coerced, Ctx, Exception, Function, IntoJs, JsLifetime, Result, Value,
     atom::PredefinedAtom,
     class::Trace,
-    function::Opt,
+    function::{Opt, This},
     module::{Declarations, Exports, ModuleDef},
+    object::Property,
 };
 
 use super::Shelf;
-use crate::script::bytes::data_of;
+use crate::script::{bytes::data_of, host::Host, jslib::WEBCRYPTO};
 
 /// The module `k6/crypto`.
 pub struct Crypto;
@@ -257,11 +258,24 @@ pub fn web_crypto<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
     crypto.set("getRandomValues", Function::new(ctx.clone(), values)?)?;
     let uuid = |ctx: Ctx<'js>| random_uuid(&ctx);
     crypto.set("randomUUID", Function::new(ctx.clone(), uuid)?)?;
-    let subtle = |ctx: Ctx<'js>| -> Result<Value<'js>> {
-        let message = "crypto.subtle is not there yet: k6/crypto has digests and HMACs";
-        Err(Exception::throw_type(&ctx, message))
+    let subtle = |crypto: This<rquickjs::Object<'js>>, ctx: Ctx<'js>| -> Result<Value<'js>> {
+        let library = Host::of(&ctx)?
+            .workshop
+            .program
+            .library()
+            .declare(&ctx, WEBCRYPTO)?;
+        let (module, _) = library.eval()?;
+        let subtle: Value = module.get("subtle")?;
+        // Made when it is first read: most scripts never do.
+        crypto
+            .0
+            .prop("subtle", Property::from(subtle.clone()).enumerable())?;
+        Ok(subtle)
     };
-    crypto.prop("subtle", rquickjs::object::Accessor::from(subtle))?;
+    let subtle = rquickjs::object::Accessor::from(subtle)
+        .enumerable()
+        .configurable();
+    crypto.prop("subtle", subtle)?;
     Ok(crypto.into_value())
 }
 
@@ -287,5 +301,5 @@ fn random_values<'js>(ctx: &Ctx<'js>, array: &Value<'js>) -> Result<()> {
     let target: rquickjs::Object = constructor.construct((buffer, offset, length))?;
     let set: Function = target.get("set")?;
     let random = rquickjs::TypedArray::<u8>::new(ctx.clone(), bytes)?;
-    set.call((rquickjs::function::This(target), random))
+    set.call((This(target), random))
 }

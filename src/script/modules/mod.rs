@@ -10,12 +10,13 @@ pub mod k6;
 pub mod metrics;
 pub mod native;
 mod sockets;
+mod subtle;
 pub mod timers;
 pub mod verify;
 pub mod websockets;
 pub mod ws;
 
-use super::jslib::{EXECUTION, NATIVE};
+use super::jslib::{EXECUTION, NATIVE, SUBTLE};
 use rquickjs::{
     Ctx, Function, Module, Object, Result, Value,
     function::IntoJsFunc,
@@ -31,9 +32,11 @@ pub fn names() -> &'static [&'static str] {
         "k6/encoding",
         "k6/execution",
         "k6/experimental/csv",
+        "k6/experimental/encoding",
         "k6/experimental/fs",
         "k6/experimental/streams",
         "k6/experimental/tracing",
+        "k6/experimental/webcrypto",
         "k6/html",
         "k6/http",
         "k6/metrics",
@@ -78,6 +81,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
         "k6/websockets" => Module::declare_def::<websockets::WebSockets, _>(ctx, name),
         "k6/ws" => Module::declare_def::<ws::Ws, _>(ctx, name),
+        SUBTLE => Module::declare_def::<subtle::Subtle, _>(ctx, name),
         NATIVE => Module::declare_def::<native::Native, _>(ctx, name),
         _ => return None,
     })

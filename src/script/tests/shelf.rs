@@ -171,7 +171,7 @@ fn the_global_crypto_gives_random_values() {
         throws('much', () => crypto.getRandomValues(new Uint8Array(65537)), '65536');
         const form = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
         if (!form.test(crypto.randomUUID())) throw new Error(crypto.randomUUID());
-        throws('subtle', () => crypto.subtle, 'crypto.subtle is not there yet');
+        same('subtle', [typeof crypto.subtle.digest, crypto.subtle === crypto.subtle], ['function', true]);
         const mine = { my: 1 };
         globalThis.crypto = mine;
         same('replaced', crypto, mine);",
