@@ -145,6 +145,7 @@ impl<'a> Pump<'a> {
             Some(channel) => self.begin(at, channel),
             None => {
                 self.waiting.push_back(at);
+                self.count_waiting();
                 Ok(())
             }
         }
@@ -345,7 +346,15 @@ impl<'a> Pump<'a> {
         let streams = &self.streams;
         let wanted = |at: &usize| streams[*at].as_ref().is_some_and(|entry| entry.target == target);
         let place = self.waiting.iter().position(wanted)?;
-        self.waiting.remove(place)
+        let taken = self.waiting.remove(place);
+        self.count_waiting();
+        taken
+    }
+
+    fn count_waiting(&self) {
+        self.traffic
+            .waiting
+            .store(self.waiting.len() as u64, Ordering::Relaxed);
     }
 
     fn refused(&mut self, target: usize, reason: &str) {
@@ -461,6 +470,7 @@ impl<'a> Pump<'a> {
             }
         }
         self.traffic.active.store(0, Ordering::Relaxed);
+        self.traffic.waiting.store(0, Ordering::Relaxed);
         self.traffic.warm.store(0, Ordering::Relaxed);
         back
     }

@@ -29,6 +29,8 @@ pub struct Traffic {
     pub refused: AtomicU64,
     /// Streams that were cut when the session was lost.
     pub cut: AtomicU64,
+    /// Streams that wait for a channel.
+    pub waiting: AtomicU64,
     /// Channels that are open ahead.
     pub warm: AtomicU64,
     /// The number of channels to keep open ahead that the loop knows of.

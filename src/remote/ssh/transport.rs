@@ -270,9 +270,13 @@ impl Transport {
         }
         let mut writable = true;
         let flushed = self.with(|buffers, socket| {
+            let mut wrote = false;
             while buffers.sent < buffers.outbox.len() {
                 match socket.write(&buffers.outbox[buffers.sent..]) {
-                    Ok(count) => buffers.sent += count,
+                    Ok(count) => {
+                        buffers.sent += count;
+                        wrote = true;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         writable = false;
                         break;
@@ -283,6 +287,9 @@ impl Transport {
                         return Err(error);
                     }
                 }
+            }
+            if wrote {
+                quick_ack(socket);
             }
             if buffers.sent == buffers.outbox.len() {
                 buffers.outbox.clear();
@@ -342,7 +349,8 @@ impl Drop for Transport {
 }
 
 /// Waiting for 40 ms with an acknowledgement, in the hope of sending it along with data, holds up a peer that waits for it
-/// before it sends more. The system forgets this setting, so it is made after each read.
+/// before it sends more. The system forgets this setting, also when something is sent, so it is made after each read and
+/// write.
 #[cfg(target_os = "linux")]
 fn quick_ack(socket: &TcpStream) {
     use std::os::linux::net::TcpStreamExt;

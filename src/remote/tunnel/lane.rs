@@ -1,6 +1,5 @@
 //! One connection to the server, on a thread of its own: made, used, lost, made again.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -19,7 +18,6 @@ const GOOD: Duration = Duration::from_secs(10);
 
 /// Runs a lane until the tunnel is closed or given up. `first` is a connection that is there already.
 pub fn run(shared: &Shared, index: usize, mut poll: Poll, mut first: Option<Connection>) {
-    let lane = &shared.lanes[index];
     let mut pauses = Pauses::default();
     while !shared.is_stopped() {
         let mut session = match connect(shared, index, &poll, &mut first, &mut pauses) {
@@ -29,7 +27,7 @@ pub fn run(shared: &Shared, index: usize, mut poll: Poll, mut first: Option<Conn
         };
         let began = Instant::now();
         shared.came_up(index);
-        let ended = serve(shared, lane, &mut session.pump, &mut poll);
+        let ended = serve(shared, index, &mut session.pump, &mut poll);
         // From here on nobody gives it connections.
         let left = shared.went_down(index);
         if let Err(reason) = &ended
@@ -134,14 +132,15 @@ fn pause(shared: &Shared, length: Duration) {
 }
 
 /// Moves bytes until the connection is lost, or the tunnel closed.
-fn serve(shared: &Shared, lane: &Lane, pump: &mut Pump, poll: &mut Poll) -> Result<(), String> {
+fn serve(shared: &Shared, index: usize, pump: &mut Pump, poll: &mut Poll) -> Result<(), String> {
+    let lane = &shared.lanes[index];
     let mut events = Events::with_capacity(256);
     while !shared.is_stopped() {
         while let Some((socket, target)) = lane.take() {
             pump.adopt(socket, target)?;
             lane.taken();
         }
-        pump.keep_warm(shared.warm_each.load(Ordering::SeqCst));
+        pump.keep_warm(shared.warm_of(index));
         pump.turn(poll, &mut events, Duration::from_secs(1))?;
     }
     Ok(())

@@ -79,7 +79,7 @@ impl Tunnel {
         let acceptor = Waker::new(door.registry(), listen::WAKE)?;
         let mut polls = Vec::new();
         let mut lanes = Vec::new();
-        for _ in 0..options.ssh_lanes {
+        for _ in 0..options.lanes() {
             let poll = Poll::new()?;
             lanes.push(Lane::new(Waker::new(poll.registry(), pump::WAKE)?));
             polls.push(poll);
@@ -89,6 +89,7 @@ impl Tunnel {
             connector,
             targets.collect(),
             lanes,
+            options.lanes_near(),
             acceptor,
             options.ssh_patience,
         ));
@@ -129,7 +130,7 @@ impl Tunnel {
             if let Some(error) = self.shared.failure() {
                 return Err(SshError::Shared(error));
             }
-            let up = self.shared.lanes.iter().filter(|lane| lane.is_up()).count();
+            let up = self.shared.lanes.iter().filter(|lane| lane.is_ready()).count();
             if up == self.shared.lanes.len() {
                 return Ok(());
             }
@@ -192,23 +193,23 @@ impl Drop for Tunnel {
 pub struct Watch(Arc<Shared>);
 
 impl Watch {
-    /// Keeps about so many channels open ahead for each port, over all lanes.
+    /// Keeps about so many channels open ahead for each port, over all lanes that carry.
     pub fn keep_warm(&self, count: usize) {
         let shared = &self.0;
-        let each = count.div_ceil(shared.lanes.len().max(1));
-        if shared.warm_each.swap(each, Ordering::SeqCst) != each {
+        if shared.warm.swap(count, Ordering::SeqCst) != count {
             shared.lanes.iter().for_each(Lane::wake);
         }
     }
 
     /// Whether all channels that are to be open ahead are, as far as the server opens them.
     pub fn is_warm(&self) -> bool {
-        let each = self.0.warm_each.load(Ordering::SeqCst);
-        let settled = |lane: &Lane| {
-            lane.traffic.warm_known.load(Ordering::SeqCst) == each
+        let shared = &self.0;
+        let settled = |(index, lane): (usize, &Lane)| {
+            lane.traffic.warm_known.load(Ordering::SeqCst) == shared.warm_of(index)
                 && !lane.traffic.opening.load(Ordering::SeqCst)
         };
-        self.0.lanes.iter().filter(|lane| lane.is_up()).all(settled)
+        let mut up = shared.lanes.iter().enumerate().filter(|(_, lane)| lane.is_up());
+        up.all(settled)
     }
 
     /// How many times a lane was lost.

@@ -64,6 +64,23 @@ impl Lane {
         self.traffic.active.load(Ordering::Relaxed) + self.pending.load(Ordering::Relaxed)
     }
 
+    /// How many channels it has to open before a connection that comes now has one.
+    fn queue(&self) -> u64 {
+        let waiting = self.traffic.waiting.load(Ordering::Relaxed) + self.pending.load(Ordering::Relaxed);
+        (waiting + 1).saturating_sub(self.traffic.warm.load(Ordering::Relaxed))
+    }
+
+    /// The shortest round trip so far.
+    fn round_trip(&self) -> Option<Duration> {
+        let nanos = self.traffic.round_trip_min.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    /// Whether connections can be given to it in full knowledge of how far away the server is.
+    pub fn is_ready(&self) -> bool {
+        self.is_up() && self.traffic.has_run()
+    }
+
     /// Wakes its thread.
     pub fn wake(&self) {
         // A thread that is not woken looks by itself within a second.
@@ -90,8 +107,10 @@ pub struct Shared {
     pub targets: Vec<Target>,
     /// The connections to the server.
     pub lanes: Vec<Lane>,
-    /// Channels that each lane keeps open ahead for each target.
-    pub warm_each: AtomicUsize,
+    /// How many lanes carry if the server is near.
+    pub lanes_near: usize,
+    /// Channels that are kept open ahead for each target, over all lanes that carry.
+    pub warm: AtomicUsize,
     /// Give up after so long without a connection.
     pub patience: Duration,
     /// The tunnel is being closed.
@@ -109,6 +128,10 @@ pub struct Shared {
     failed: OnceLock<Arc<SshError>>,
 }
 
+/// A server whose answer takes less is near: in this time a processor encrypts a good many packets.
+const NEAR: Duration = Duration::from_millis(2);
+/// A connection that has its channel within this time is not given to another lane for that.
+const SOON: Duration = Duration::from_millis(50);
 /// More outages are counted, but not described.
 const OUTAGES: usize = 10_000;
 
@@ -119,6 +142,7 @@ impl Shared {
         connector: Arc<Connector>,
         targets: Vec<Target>,
         lanes: Vec<Lane>,
+        lanes_near: usize,
         acceptor: Waker,
         patience: Duration,
     ) -> Shared {
@@ -127,7 +151,8 @@ impl Shared {
             connector,
             targets,
             lanes,
-            warm_each: AtomicUsize::new(0),
+            lanes_near,
+            warm: AtomicUsize::new(0),
             patience,
             stop: AtomicBool::new(false),
             outages: Mutex::default(),
@@ -154,11 +179,42 @@ impl Shared {
         lock(&self.dark).map(|since| since.elapsed())
     }
 
-    /// Gives a connection to the lane that has the least to do. If none is up it waits for one.
+    /// The shortest round trip of all lanes.
+    fn round_trip(&self) -> Option<Duration> {
+        self.lanes.iter().filter_map(Lane::round_trip).min()
+    }
+
+    /// How many lanes carry. Where an answer takes a while they wait for the network, and all do. Where it does not, they
+    /// would take the processors from each other, and from who makes the load.
+    fn carriers(&self) -> usize {
+        match self.round_trip() {
+            Some(least) if least < NEAR => self.lanes_near.clamp(1, self.lanes.len()),
+            _ => self.lanes.len(),
+        }
+    }
+
+    /// Channels that this lane keeps open ahead for each target.
+    pub fn warm_of(&self, index: usize) -> usize {
+        let carriers = self.carriers();
+        if index < carriers {
+            self.warm.load(Ordering::SeqCst).div_ceil(carriers)
+        } else {
+            0
+        }
+    }
+
+    /// Gives a connection to the lane where it waits the least for a channel; of those that carry first, then to the one
+    /// that has the least to do. If none is up it waits for one.
     pub fn dispatch(&self, socket: TcpStream, target: usize) {
+        let carriers = self.carriers();
+        // A round trip for each channel: where it is short, many are open before the wait is worth an uneven share.
+        let nanos = self.round_trip().map_or(u128::MAX, |least| least.as_nanos());
+        let soon = u64::try_from(SOON.as_nanos() / nanos.max(1)).unwrap_or(u64::MAX);
         loop {
-            let up = self.lanes.iter().filter(|lane| lane.is_up());
-            let Some(lane) = up.min_by_key(|lane| lane.load()) else {
+            let up = self.lanes.iter().enumerate().filter(|(_, lane)| lane.is_up());
+            let late = |lane: &Lane| lane.queue().saturating_sub(soon);
+            let ranked = up.min_by_key(|(at, lane)| (late(lane), *at >= carriers, lane.load()));
+            let Some((_, lane)) = ranked else {
                 let mut parked = lock(&self.parked);
                 // One may have come up since; from here on it would look into the parked ones.
                 if self.is_up() {
@@ -265,5 +321,76 @@ impl std::fmt::Debug for Shared {
             .field("host", &self.host)
             .field("lanes", &self.lanes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::ssh::SshOptions;
+    use crate::remote::ssh::pump::WAKE;
+
+    /// Four lanes that are up, of which one carries if the server is near, after an answer within `round_trip`.
+    fn shared(round_trip: Duration) -> Shared {
+        let lane = || {
+            let poll = mio::Poll::new().expect("poll");
+            Lane::new(Waker::new(poll.registry(), WAKE).expect("waker"))
+        };
+        let options = SshOptions {
+            ssh_config: Some("none".into()),
+            ..SshOptions::default()
+        };
+        let destination = "tester@127.0.0.1".parse().expect("destination");
+        let connector = Connector::new(&destination, &options).expect("connector");
+        let lanes = (0..4).map(|_| lane()).collect();
+        let shared = Shared::new(
+            "host".into(),
+            Arc::new(connector),
+            Vec::new(),
+            lanes,
+            1,
+            lane().waker,
+            Duration::ZERO,
+        );
+        for (index, lane) in shared.lanes.iter().enumerate() {
+            lane.traffic.measured(round_trip);
+            shared.came_up(index);
+        }
+        shared
+    }
+
+    /// How many of so many connections each lane gets.
+    fn given(shared: &Shared, count: usize) -> Vec<usize> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address");
+        for _ in 0..count {
+            shared.dispatch(TcpStream::connect(address).expect("socket"), 0);
+        }
+        let waiting = |lane: &Lane| lock(&lane.mailbox).len();
+        shared.lanes.iter().map(waiting).collect()
+    }
+
+    #[test]
+    fn lanes_share_where_the_network_limits() {
+        let shared = shared(Duration::from_millis(20));
+        shared.warm.store(10, Ordering::SeqCst);
+        assert_eq!([0, 1, 2, 3].map(|index| shared.warm_of(index)), [3; 4]);
+        assert_eq!(given(&shared, 12), [3; 4]);
+        // Who has channels open ahead does not make anybody wait.
+        shared.lanes[2].traffic.warm.store(20, Ordering::Relaxed);
+        assert_eq!(given(&shared, 8), [3, 3, 11, 3]);
+    }
+
+    #[test]
+    fn few_lanes_carry_where_the_processors_limit() {
+        let shared = shared(Duration::from_millis(1));
+        shared.warm.store(10, Ordering::SeqCst);
+        assert_eq!([0, 1, 2, 3].map(|index| shared.warm_of(index)), [10, 0, 0, 0]);
+        // Fifty channels are open soon; of more the others open some, which takes them as long.
+        assert_eq!(given(&shared, 50), [50, 0, 0, 0]);
+        assert_eq!(given(&shared, 40), [50, 14, 13, 13]);
+        // They take over where it is lost.
+        assert_eq!(shared.went_down(0).len(), 50);
+        assert_eq!(given(&shared, 2), [0, 14, 14, 14]);
     }
 }
