@@ -278,6 +278,9 @@ pub struct SavedTimeline {
     pub p99: Vec<f64>,
     #[serde(serialize_with = "list")]
     pub lag_max: Vec<f64>,
+    /// Which share of a slice some connection of the tunnel was missing for. Left out if none ever was.
+    #[serde(default, serialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub outage: Vec<f64>,
     /// The requests of each `phase` and `service` by themselves.
     pub strands: Vec<SavedStrand>,
 }

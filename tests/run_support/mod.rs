@@ -210,7 +210,8 @@ impl Points {
     }
 }
 
-/// A server that answers by path: `/status/N` with that status, `/stall` never, `/big/N` with N bytes, else 200.
+/// A server that answers by path: `/status/N` with that status, `/stall` never, `/slow` after 100 ms, `/big/N` with N
+/// bytes, else 200.
 pub struct Server {
     pub address: SocketAddr,
     pub requests: Arc<AtomicU64>,
@@ -266,6 +267,9 @@ fn answer(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
         if path.starts_with("/stall") {
             thread::sleep(Duration::from_mins(1));
             return None;
+        }
+        if path.starts_with("/slow") {
+            thread::sleep(Duration::from_millis(100));
         }
         let size: usize = path.strip_prefix("/big/").map_or(2, |size| size.parse().unwrap());
         let status = path.strip_prefix("/status/").unwrap_or("200");

@@ -18,8 +18,9 @@ use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
     FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedFinding,
-    SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedRate, SavedRun, SavedStrand,
-    SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION, hosts,
+    SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedOutage, SavedRate, SavedRun,
+    SavedStrand, SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION,
+    hosts,
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
@@ -300,6 +301,7 @@ impl SavedTimeline {
             p95: real(&|w| rounded(w.p95)),
             p99: real(&|w| rounded(w.p99)),
             lag_max: real(&|w| rounded(w.lag_max)),
+            outage: outage(windows, &facts.target.outages),
             strands: timeline
                 .strands
                 .iter()
@@ -310,6 +312,35 @@ impl SavedTimeline {
                 .collect(),
         }
     }
+}
+
+/// The share of each window during which a lane was missing. Outages of several lanes at once count once.
+fn outage(windows: &[Window], outages: &[SavedOutage]) -> Vec<f64> {
+    if outages.is_empty() {
+        return Vec::new();
+    }
+    let mut spans: Vec<(f64, f64)> = outages
+        .iter()
+        .map(|outage| (outage.from, outage.until.unwrap_or(f64::INFINITY)))
+        .collect();
+    spans.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let share = |window: &Window| {
+        let (begin, length) = (seconds(window.start), seconds(window.length));
+        let (mut missing, mut from) = (0.0, begin);
+        for &(start, end) in &spans {
+            let (start, end) = (start.max(from), end.min(begin + length));
+            if start < end {
+                missing += end - start;
+                from = end;
+            }
+        }
+        if length > 0.0 {
+            rounded(missing / length)
+        } else {
+            0.0
+        }
+    };
+    windows.iter().map(share).collect()
 }
 
 impl SavedStrand {

@@ -183,7 +183,8 @@ impl SavedRun {
             t.lag_max.len(),
         ];
         let odd = |what: &str| Err(format!("the lists of {what} are not of one length"));
-        if lengths.iter().any(|length| *length != t.start.len()) {
+        let outage = [0, t.start.len()].contains(&t.outage.len());
+        if !outage || lengths.iter().any(|length| *length != t.start.len()) {
             return odd("the timeline");
         }
         for s in &t.strands {

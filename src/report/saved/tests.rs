@@ -137,6 +137,29 @@ fn what_is_read_is_what_was_written() {
 }
 
 #[test]
+fn slices_that_overlap_an_outage_are_marked() {
+    let (snapshot, timeline) = recorded(1, 1);
+    let (scrubber, machine) = (Scrubber::default(), Machine::default());
+    let (variables, options) = (BTreeMap::new(), json!({}));
+    let mut facts = facts(&scrubber, &machine, &variables, &options, &[]);
+    let outage = |from, until| SavedOutage {
+        from,
+        until,
+        lane: 0,
+        reason: "the server hung up".to_owned(),
+    };
+    // Two lanes at once count once, and one that never came back lasts to the end.
+    facts.target.outages = vec![
+        outage(2.5, None),
+        outage(0.75, Some(1.25)),
+        outage(0.5, Some(1.0)),
+    ];
+    let run = SavedRun::new(&snapshot, &timeline, &facts);
+    assert_eq!(run.timeline.outage, [0.5, 0.25, 0.5]);
+    assert!(saved(1, 1).timeline.outage.is_empty());
+}
+
+#[test]
 fn totals_of_a_saved_run_are_those_of_the_run() {
     let (snapshot, _) = recorded(3, 400);
     let run = saved(3, 400);
