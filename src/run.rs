@@ -4,6 +4,7 @@
 //! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, `verify()`, summary, a last scrape,
 //! tunnels, target.
 
+mod checkpoint;
 mod collect;
 mod display;
 mod finish;
@@ -29,7 +30,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{self, Sender};
 use tokio::time::{Instant, timeout};
 
 pub use load::{Loaded, Prepared, load};
@@ -69,7 +70,7 @@ pub async fn run(mut order: Order) -> Result<Ending, RunError> {
 }
 
 async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending, RunError> {
-    let destinations = save::Destinations::open(&order)?;
+    let mut destinations = save::Destinations::open(&order)?;
     let loaded = load(&order).await?;
     let run = Run::prepare(order, loaded, tunnels)?;
     let observer = Observer::open(&run, target.child()).await?;
@@ -89,8 +90,18 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let (batches, inbox) = engine::batches(run.workers);
     let _signals = signals::listen(run.control.clone());
     let handle = run.launch(batches.clone())?;
-    let watching = observer.watch(inbox, handle.live(), sampling);
-    let ending = run.steer(handle, &batches, &page).await;
+    let (ask, asked) = mpsc::channel(1);
+    let watching = observer.watch(inbox, asked, handle.live(), sampling);
+    let keeping = async {
+        if let Some(checkpoints) = &mut destinations.checkpoints {
+            checkpoints.keep(&run, &page, &ask).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let ending = tokio::select! {
+        ending = run.steer(handle, &batches, &page) => ending,
+        () = keeping => Ending::Panic("checkpoints ended before the run".to_owned()),
+    };
     drop(batches);
     match watching.await {
         Ok(observer) => Ok(finish::finish(&run, observer, ending, destinations).await),

@@ -12,7 +12,7 @@ use super::exit::{ExitCode, fail};
 use super::log::{LogArgs, colour};
 use super::traces::TraceArgs;
 use crate::config::{self, RawOptions, Settings};
-use crate::output::{GRAFANA_TOKEN, OutputError, OutputSpec, Progress, PushOptions, TellOptions};
+use crate::output::{GRAFANA_TOKEN, OutputError, OutputSpec, Progress, PushOptions, Rotation, TellOptions};
 use crate::pace::parse_duration;
 use crate::remote::Watch;
 use crate::remote::ssh::SECRETS as SSH_SECRETS;
@@ -27,6 +27,9 @@ const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 /// How often metrics are pushed unless told otherwise, and at most.
 const PUSH: Duration = Duration::from_secs(5);
 const SHORTEST_PUSH: Duration = Duration::from_secs(1);
+/// How often `--save` writes what there is so far, unless told otherwise, and at most.
+const CHECKPOINT: Duration = Duration::from_mins(1);
+const SHORTEST_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Where `/metrics` is unless told otherwise.
 const METRICS: &str = "127.0.0.1:9464";
 
@@ -37,6 +40,9 @@ pub struct ResultArgs {
     /// Without a file to standard output; markdown to $GITHUB_STEP_SUMMARY where that is set (repeatable)
     #[arg(short, long, value_name = "KIND=FILE", help_heading = "Output")]
     pub out: Vec<String>,
+    /// Begin a new sample file at this size, and keep FILES older ones [default: never; 4 files]
+    #[arg(long, value_name = "SIZE[:FILES]", help_heading = "Output")]
+    pub out_rotate: Option<String>,
     /// Where the live Prometheus page is served, or "off" [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR", help_heading = "Output")]
     pub metrics_addr: Option<String>,
@@ -64,6 +70,9 @@ pub struct ResultArgs {
     /// Save everything about the run to a file, for compare and baseline; also as .gz
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,
+    /// How often what there is so far is saved to FILE.checkpoint, in case the run is killed; 0 for never [default: 1m]
+    #[arg(long, value_name = "DURATION", requires = "save", help_heading = "Output")]
+    pub save_every: Option<String>,
     /// What the summary shows: compact, full or disabled
     #[arg(long, value_name = "MODE", help_heading = "Summary")]
     pub summary_mode: Option<String>,
@@ -137,6 +146,14 @@ impl ResultArgs {
                 None => outputs.push(out.parse().map_err(|error: OutputError| error.to_string())?),
             }
         }
+        if let Some(text) = given(&self.out_rotate, "OUT_ROTATE") {
+            let rotation = text
+                .parse::<Rotation>()
+                .map_err(|error| format!("--out-rotate: {error}"))?;
+            for spec in &mut outputs {
+                spec.rotation = Some(rotation);
+            }
+        }
         let mode = match given(&self.summary_mode, "SUMMARY_MODE") {
             Some(mode) => mode.parse().map_err(|error| format!("--summary-mode: {error}"))?,
             None => SummaryMode::default(),
@@ -180,6 +197,7 @@ impl ResultArgs {
             no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
             workers: self.workers,
             save: self.save.clone(),
+            save_every: checkpoints(self.save_every.as_deref())?,
             reports,
             command: command(),
             progress,
@@ -276,6 +294,22 @@ fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
     parsed.map_err(|_| {
         format!("--metrics-addr {address}: write it as ADDRESS:PORT, such as {METRICS}, or \"off\"")
     })
+}
+
+/// How often a checkpoint is written, if at all.
+fn checkpoints(text: Option<&str>) -> Result<Option<Duration>, String> {
+    let every = match text {
+        None => CHECKPOINT,
+        Some(text) => parse_duration(text).map_err(|error| format!("--save-every: {error}"))?,
+    };
+    match every {
+        Duration::ZERO => Ok(None),
+        every if every < SHORTEST_CHECKPOINT => Err(format!(
+            "--save-every: it must be at least {} s, as the numbers are new once a second; 0 is for never",
+            SHORTEST_CHECKPOINT.as_secs()
+        )),
+        every => Ok(Some(every)),
+    }
 }
 
 fn linger(text: Option<&str>) -> Result<Linger, String> {

@@ -14,7 +14,7 @@ use super::raw::{RawOptions, Tier};
 pub struct Settings(BTreeMap<String, String>);
 
 /// The settings there are, with their names in a config file.
-const SETTINGS: [(&str, &str); 22] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("ADDRESS", "address"),
     ("ALERTMANAGER", "alertmanager"),
     ("CONFIG", ""),
@@ -28,6 +28,7 @@ const SETTINGS: [(&str, &str); 22] = [
     ("OTLP", "otlp"),
     ("OTLP_METRICS", "otlpMetrics"),
     ("OUT", "out"),
+    ("OUT_ROTATE", "outRotate"),
     ("REMOTE_WRITE", "remoteWrite"),
     ("REMOTE_WRITE_HEADERS", ""),
     ("REMOTE_WRITE_INTERVAL", "remoteWriteInterval"),

@@ -84,7 +84,7 @@ fn tail(tags: &TagSet, columns: &[&str]) -> Box<[u8]> {
 }
 
 impl Format for CsvFormat {
-    fn unwritten(&mut self) {}
+    fn anew(&mut self) {}
 
     fn header(&mut self, text: &mut Vec<u8>) {
         text.extend_from_slice(b"metric_name,timestamp,metric_value,");

@@ -2,10 +2,13 @@
 //!
 //! Each output has a thread of its own, fed with the workers' batches through a queue of bounded size. Sending never
 //! waits: what the disk cannot keep up with, or cannot take at all, is counted as lost, said once, and the run goes on.
+//! With `--out-rotate` a file that has grown begins anew, and the oldest goes, so that the disk is never full of them.
+
+mod rotation;
+mod sink;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +16,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
 use crate::metrics::{Batch, Epoch, Registry, ThresholdSpec};
 
+pub use self::rotation::{Rotation, RotationError};
+use self::sink::Sink;
 use super::csv::CsvFormat;
 use super::json::JsonFormat;
 
@@ -39,6 +41,8 @@ pub struct OutputSpec {
     pub kind: OutputKind,
     /// `None` is stdout.
     pub path: Option<PathBuf>,
+    /// When to begin a new file; never if `None`.
+    pub rotation: Option<Rotation>,
 }
 
 /// Why an output cannot be used. All of these are found before the load starts.
@@ -68,6 +72,7 @@ impl FromStr for OutputSpec {
         Ok(OutputSpec {
             kind,
             path: (!path.is_empty() && path != "-").then(|| PathBuf::from(path)),
+            rotation: None,
         })
     }
 }
@@ -91,8 +96,8 @@ pub(super) trait Format: Send {
     fn header(&mut self, text: &mut Vec<u8>);
     /// Appends the lines of a batch.
     fn batch(&mut self, batch: &Batch, text: &mut Vec<u8>);
-    /// The last batch did not get into the file: what was said in it once and for all has to be said again.
-    fn unwritten(&mut self);
+    /// The last batch did not get into the file, or a new file begins: what was said once and for all has to be said again.
+    fn anew(&mut self);
 }
 
 /// An output that is being written.
@@ -140,15 +145,22 @@ impl FileOutput {
             OutputKind::Json => Box::new(JsonFormat::new(registry, epoch, thresholds)),
             OutputKind::Csv => Box::new(CsvFormat::new(registry, epoch)),
         };
-        FileOutput::start(spec.to_string(), format, sink)
+        FileOutput::start(spec.to_string(), format, sink, spec.rotation)
     }
 
-    fn start(name: String, format: Box<dyn Format>, sink: Sink) -> Result<FileOutput, OutputError> {
+    fn start(
+        name: String,
+        format: Box<dyn Format>,
+        sink: Sink,
+        rotation: Option<Rotation>,
+    ) -> Result<FileOutput, OutputError> {
         let counts = Arc::new(Counts::default());
         let (queue, feed) = channel();
         let mut writer = Writer {
             name: name.clone(),
             sink,
+            rotation,
+            told: false,
             counts: counts.clone(),
             unsafe_samples: 0,
             text_since: 0,
@@ -251,61 +263,13 @@ impl Counts {
     }
 }
 
-/// Where the text goes.
-enum Sink {
-    /// With the length up to which all is well.
-    File(File, u64),
-    /// `None` once it failed: a compressed stream cannot be taken up again after a gap.
-    Gzip(Option<GzEncoder<File>>),
-    Stdout,
-}
-
-impl Sink {
-    fn open(spec: &OutputSpec) -> Result<Sink, OutputError> {
-        let Some(path) = &spec.path else {
-            return Ok(Sink::Stdout);
-        };
-        let file = File::create(path).map_err(|source| OutputError::Open {
-            path: path.clone(),
-            source,
-        })?;
-        if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
-        {
-            Ok(Sink::Gzip(Some(GzEncoder::new(file, Compression::fast()))))
-        } else {
-            Ok(Sink::File(file, 0))
-        }
-    }
-
-    /// All of `text`, or nothing that stays: a plain file that took only a part is cut back to whole lines, so that
-    /// it can go on when the disk has room again.
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        match self {
-            Sink::Stdout => io::stdout().lock().write_all(text),
-            Sink::Gzip(Some(encoder)) => encoder.write_all(text),
-            Sink::Gzip(None) => Err(io::Error::other("the compressed file broke off earlier")),
-            Sink::File(file, good) => match file.write_all(text) {
-                Ok(()) => {
-                    *good += text.len() as u64;
-                    Ok(())
-                }
-                Err(error) => {
-                    // A pipe or device has no length to cut back to; then the broken line stays.
-                    if file.set_len(*good).is_ok() {
-                        let _ = file.seek(SeekFrom::Start(*good));
-                    }
-                    Err(error)
-                }
-            },
-        }
-    }
-}
-
 struct Writer {
     name: String,
     sink: Sink,
+    /// When to begin a new file.
+    rotation: Option<Rotation>,
+    /// Whether it was said that old files go.
+    told: bool,
     counts: Arc<Counts>,
     /// Samples given to the compressor and not known to be in the file.
     unsafe_samples: u64,
@@ -328,10 +292,14 @@ impl Writer {
             text.clear();
             headed |= written;
             if !written {
-                format.unwritten();
+                format.anew();
                 if !headed {
                     format.header(&mut text);
                 }
+            } else if self.rotate() {
+                format.anew();
+                format.header(&mut text);
+                headed = false;
             }
         }
         self.write(&text, 0);
@@ -344,7 +312,7 @@ impl Writer {
             self.fail(points, &error);
             return false;
         }
-        if let Sink::Gzip(Some(encoder)) = &mut self.sink {
+        if let Sink::Gzip(Some(encoder), _) = &mut self.sink {
             self.unsafe_samples += points;
             self.text_since += text.len();
             if self.text_since >= GZIP_SYNC {
@@ -359,6 +327,38 @@ impl Writer {
         true
     }
 
+    /// Whether a new file has begun, because the last one was large enough.
+    fn rotate(&mut self) -> bool {
+        let Some(rotation) = self.rotation else {
+            return false;
+        };
+        if self.sink.size().is_none_or(|size| size < rotation.size) {
+            return false;
+        }
+        match self.sink.begin_anew(rotation) {
+            Ok(gone) => {
+                // The file before is closed, and all of it is there.
+                self.confirm();
+                if gone && !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!(
+                        "output {}: there are {} older files, so the oldest goes each time a new one begins (--out-rotate)",
+                        self.name,
+                        rotation.keep
+                    );
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "output {}: no new file can begin, so this one goes on and grows: {error}",
+                    self.name
+                );
+                self.rotation = None;
+                false
+            }
+        }
+    }
+
     fn confirm(&mut self) {
         self.counts
             .written
@@ -367,7 +367,7 @@ impl Writer {
     }
 
     fn fail(&mut self, points: u64, error: &io::Error) {
-        if let Sink::Gzip(encoder) = &mut self.sink
+        if let Sink::Gzip(encoder, _) = &mut self.sink
             && let Some(encoder) = encoder.take()
         {
             // Dropping an encoder tries to end the stream; the file gets whatever still fits.
@@ -379,7 +379,7 @@ impl Writer {
 
     fn end(&mut self) {
         let ended = match &mut self.sink {
-            Sink::Gzip(encoder) => match encoder.take() {
+            Sink::Gzip(encoder, _) => match encoder.take() {
                 Some(encoder) => encoder.finish().map(drop),
                 None => return,
             },

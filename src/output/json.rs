@@ -139,7 +139,7 @@ fn render_tail(tags: &TagSet) -> Box<[u8]> {
 impl Format for JsonFormat {
     fn header(&mut self, _: &mut Vec<u8>) {}
 
-    fn unwritten(&mut self) {
+    fn anew(&mut self) {
         // The definitions may have been in it.
         self.metrics.clear();
     }

@@ -12,7 +12,7 @@ use crate::metrics::{Exemplars, HostSample, Snapshot, SpanStats, TunnelSample};
 
 use super::families::Format;
 use super::process;
-use super::prometheus::{Load, Page, RunInfo, RunState, render};
+use super::prometheus::{Load, Page, RunInfo, RunState, SaveCounts, render};
 use super::push::PushCounts;
 use super::remote;
 use super::tell::TellCounts;
@@ -96,6 +96,11 @@ impl LivePage {
     /// Shows what becomes of what Alertmanager and Grafana are told.
     pub fn set_told(&self, counts: TellCounts) {
         self.lock().page.told = counts;
+    }
+
+    /// Shows what becomes of checkpoints.
+    pub fn set_checkpoints(&self, counts: Arc<SaveCounts>) {
+        self.lock().page.checkpoints = Some(counts);
     }
 
     /// Shows this snapshot from now on.

@@ -22,7 +22,7 @@ mod text;
 mod tunnel;
 
 pub use families::Format;
-pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec};
+pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec, Rotation, RotationError};
 pub use live::LivePage;
 pub use otlp::{OtlpError, OtlpExporter, OtlpMetrics, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
@@ -30,7 +30,7 @@ pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
     TunnelUse, Work,
 };
-pub use prometheus::{Load, Page, RunInfo, RunState, ScenarioLoad, render};
+pub use prometheus::{Load, Page, RunInfo, RunState, SaveCounts, ScenarioLoad, render};
 pub use push::{PushCounts, PushError, PushOptions, Pusher};
 pub use server::{BindError, MetricsServer};
 pub use tell::{GRAFANA_TOKEN, TellError, TellOptions, Teller};

@@ -5,7 +5,7 @@
 //! page on: a scrape before the load and one after it then give exact totals.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, TunnelSample};
@@ -86,6 +86,21 @@ pub struct ScenarioLoad {
     pub vus: u32,
 }
 
+/// What became of checkpoints.
+#[derive(Debug, Default)]
+pub struct SaveCounts {
+    written: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl SaveCounts {
+    /// One more, that was written or not.
+    pub fn count(&self, written: bool) {
+        let of = if written { &self.written } else { &self.failed };
+        of.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Everything that a page shows.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -105,6 +120,8 @@ pub struct Page {
     pub otlp_pushes: Option<Arc<PushCounts>>,
     /// What became of what Alertmanager and Grafana were told.
     pub told: TellCounts,
+    /// What became of checkpoints, if there are any.
+    pub checkpoints: Option<Arc<SaveCounts>>,
     /// When load began, and when it ended.
     pub load_began: Option<SystemTime>,
     pub load_ended: Option<SystemTime>,
@@ -150,6 +167,7 @@ fn families(page: &Page) -> Families {
     pushes(page, &mut families);
     spans(&page.spans, &mut families);
     told(page, &mut families);
+    checkpoints(page, &mut families);
     thresholds(page, &mut families);
     machines(page, &mut families);
     tunnel::families(page, &mut families);
@@ -310,6 +328,18 @@ fn told(page: &Page, families: &mut Families) {
                 count.load(Ordering::Relaxed) as f64,
             );
         }
+    }
+}
+
+fn checkpoints(page: &Page, families: &mut Families) {
+    let Some(counts) = &page.checkpoints else { return };
+    for (result, count) in [("written", &counts.written), ("failed", &counts.failed)] {
+        families.counter(
+            "loadgen_checkpoints_total",
+            "Checkpoints of the run that is to be saved, by what became of them.",
+            labels([("result", result)]),
+            count.load(Ordering::Relaxed) as f64,
+        );
     }
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use build::Facts;
-pub use file::{Destination, SaveError};
+pub use file::{Checkpoint, Destination, SaveError};
 pub use histogram::SavedTrend;
 pub use query::{Series, count, rate, trend};
 pub use read::ReadError;
@@ -88,14 +88,36 @@ pub struct RunFacts {
     pub duration: f64,
 }
 
+/// The name of the ending of a run that has not ended: a checkpoint has it.
+pub const UNFINISHED: &str = "unfinished";
+
 /// How the run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedEnding {
-    /// `passed`, `thresholds`, `signal`, …
+    /// `passed`, `thresholds`, `signal`, …; [`UNFINISHED`] in a checkpoint.
     pub name: String,
+    /// -1 in a checkpoint.
     pub exit_code: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+impl SavedEnding {
+    /// That of a run which goes on.
+    pub fn unfinished() -> SavedEnding {
+        SavedEnding {
+            name: UNFINISHED.to_owned(),
+            exit_code: -1,
+            message: Some("a checkpoint, written while the run went on".to_owned()),
+        }
+    }
+}
+
+impl SavedRun {
+    /// Whether it is what there was of a run that went on: nobody knows how it ended.
+    pub fn is_checkpoint(&self) -> bool {
+        self.ending.name == UNFINISHED
+    }
 }
 
 /// What was under test, as far as loadgen knows.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::Run;
+use super::checkpoint::Ask;
 use super::display::Display;
 use super::offered::Part;
 use super::order::RunError;
@@ -204,13 +205,21 @@ impl Observer {
     }
 
     /// Takes samples in until every sender of `inbox` is gone.
-    pub fn watch(self, inbox: Receiver<Batch>, live: Arc<Live>, sampling: Sampling) -> JoinHandle<Observer> {
-        tokio::spawn(self.collect(inbox, live, sampling))
+    /// Whoever asks meanwhile is told what there is.
+    pub fn watch(
+        self,
+        inbox: Receiver<Batch>,
+        asked: Receiver<Ask>,
+        live: Arc<Live>,
+        sampling: Sampling,
+    ) -> JoinHandle<Observer> {
+        tokio::spawn(self.collect(inbox, asked, live, sampling))
     }
 
     async fn collect(
         mut self,
         mut inbox: Receiver<Batch>,
+        mut asked: Receiver<Ask>,
         live: Arc<Live>,
         mut sampling: Sampling,
     ) -> Observer {
@@ -226,6 +235,11 @@ impl Observer {
                     second = (second + 1).max(zero.elapsed().as_secs().saturating_sub(1));
                 }
                 reading = sampling.next() => self.reading(reading),
+                Some(answer) = asked.recv() => {
+                    let snapshot = self.begun.fit(Arc::new(self.collector.snapshot(zero.elapsed())));
+                    // Whoever asked may have gone.
+                    let _ = answer.send((snapshot, self.collector.timeline().clone()));
+                }
                 batch = inbox.recv() => match batch {
                     Some(batch) => {
                         self.absorb(batch);

@@ -46,7 +46,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         verification: verification.as_ref(),
         hints: &hints,
     };
-    destinations.write(run, &snapshot, timeline, told, &ending);
+    destinations.write(run, &snapshot, timeline, told, &ending).await;
     observer.page.set_state(RunState::Finished);
     // At the same time: each may have to wait for its receiver.
     join_all(observer.pushers.into_iter().map(Pusher::finish)).await;

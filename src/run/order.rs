@@ -136,6 +136,8 @@ pub struct Order {
     pub workers: Option<u16>,
     /// `--save`.
     pub save: Option<PathBuf>,
+    /// `--save-every`: how often what there is so far is saved.
+    pub save_every: Option<Duration>,
     /// `--out` of what is written at the end.
     pub reports: Vec<ReportSpec>,
     /// The command line as it was typed, for `--save`.

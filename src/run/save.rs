@@ -1,6 +1,7 @@
 //! `--save` and the reports of `--out`: the places are made sure of when a run starts, and written when it ends.
 
 use super::Run;
+use super::checkpoint::Checkpoints;
 use super::load::Prepared;
 use super::order::{Ending, Order, RunError};
 use crate::metrics::{Outage, Snapshot, Timeline};
@@ -14,6 +15,8 @@ use crate::report::{Hint, ReportFile, ReportSpec, Verification};
 pub struct Destinations {
     save: Option<Destination>,
     reports: Vec<ReportFile>,
+    /// What there is while the run goes on.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl Destinations {
@@ -22,8 +25,14 @@ impl Destinations {
     /// # Errors
     /// One of them cannot be written to, or another run is writing it.
     pub fn open(order: &Order) -> Result<Destinations, RunError> {
+        let save = order.save.as_deref().map(Destination::open).transpose()?;
+        let checkpoints = match (&save, order.save_every) {
+            (Some(save), Some(every)) => Checkpoints::open(save, every)?,
+            _ => None,
+        };
         Ok(Destinations {
-            save: order.save.as_deref().map(Destination::open).transpose()?,
+            checkpoints,
+            save,
             reports: order
                 .reports
                 .iter()
@@ -33,13 +42,32 @@ impl Destinations {
     }
 
     /// Writes the run to all of them. A failure is told, and costs nothing else.
-    pub fn write(self, run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending: &Ending) {
+    pub async fn write(
+        self,
+        run: &Run,
+        snapshot: &Snapshot,
+        timeline: &Timeline,
+        told: Told<'_>,
+        ending: &Ending,
+    ) {
         if self.save.is_none() && self.reports.is_empty() {
             return;
         }
+        let ending = SavedEnding {
+            name: ending.name().to_owned(),
+            exit_code: ending.code(),
+            message: ending.message().map(str::to_owned),
+        };
         let saved = saved(run, snapshot, timeline, told, ending);
-        if let Some(Err(error)) = self.save.map(|destination| destination.write(&saved)) {
-            tracing::error!("{error}");
+        let whole = match self.save.map(|destination| destination.write(&saved)) {
+            Some(Err(error)) => {
+                tracing::error!("{error}");
+                false
+            }
+            _ => true,
+        };
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.end(whole).await;
         }
         for report in self.reports {
             if let Err(error) = report.write(&saved) {
@@ -50,7 +78,7 @@ impl Destinations {
 }
 
 /// What is said about a run beside its numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Told<'a> {
     /// What `verify()` found.
     pub verification: Option<&'a Verification>,
@@ -69,7 +97,14 @@ fn outages(run: &Run) -> Vec<SavedOutage> {
     run.tunnels.outages().into_iter().map(saved).collect()
 }
 
-fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending: &Ending) -> SavedRun {
+/// The run, as it is saved.
+pub fn saved(
+    run: &Run,
+    snapshot: &Snapshot,
+    timeline: &Timeline,
+    told: Told,
+    ending: SavedEnding,
+) -> SavedRun {
     let usage = process_usage();
     let order = &run.order;
     SavedRun::new(
@@ -86,11 +121,7 @@ fn saved(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: Told, ending
             zero: run.epoch.wall,
             begun: run.begun.at(),
             load_start: run.begun.load(),
-            ending: SavedEnding {
-                name: ending.name().to_owned(),
-                exit_code: ending.code(),
-                message: ending.message().map(str::to_owned),
-            },
+            ending,
             verification: told.verification,
             target: SavedTarget {
                 kind: if order.demo.is_some() { "demo" } else { "external" }.to_owned(),

@@ -1,5 +1,6 @@
 //! Tests of the file outputs: what is written, and what happens when it cannot be.
 
+use std::fs::File;
 use std::io::Read;
 
 use super::*;
@@ -103,7 +104,7 @@ fn a_queue_that_is_full_loses_instead_of_waiting() {
     struct Slow(Receiver<()>);
     impl Format for Slow {
         fn header(&mut self, _: &mut Vec<u8>) {}
-        fn unwritten(&mut self) {}
+        fn anew(&mut self) {}
         fn batch(&mut self, _: &Batch, _: &mut Vec<u8>) {
             let _ = self.0.recv();
         }
@@ -112,8 +113,8 @@ fn a_queue_that_is_full_loses_instead_of_waiting() {
     let recorder = Recorder::new(registry, 0);
     let (go, wait) = channel();
     let path = tempfile::NamedTempFile::new().unwrap();
-    let sink = Sink::File(path.reopen().unwrap(), 0);
-    let output = FileOutput::start("slow".to_owned(), Box::new(Slow(wait)), sink).unwrap();
+    let sink = Sink::File(path.reopen().unwrap(), 0, path.path().to_owned());
+    let output = FileOutput::start("slow".to_owned(), Box::new(Slow(wait)), sink, None).unwrap();
     output.send(&batch(&recorder, MAX_QUEUED));
     output.send(&batch(&recorder, 7));
     assert_eq!(output.lost(), 7);
@@ -133,10 +134,12 @@ fn what_is_said_once_is_said_again_after_a_failure() {
         };
         let file = tempfile::NamedTempFile::new().unwrap();
         // Opened for reading only: writes fail.
-        let broken = Sink::File(File::open(file.path()).unwrap(), 0);
+        let broken = Sink::File(File::open(file.path()).unwrap(), 0, file.path().to_owned());
         let mut writer = Writer {
             name: kind.to_owned(),
             sink: broken,
+            rotation: None,
+            told: false,
             counts: Arc::new(Counts::default()),
             unsafe_samples: 0,
             text_since: 0,
@@ -145,8 +148,8 @@ fn what_is_said_once_is_said_again_after_a_failure() {
         format.header(&mut text);
         format.batch(&batch(&recorder, 3), &mut text);
         assert!(!writer.write(&text, 3));
-        format.unwritten();
-        writer.sink = Sink::File(file.reopen().unwrap(), 0);
+        format.anew();
+        writer.sink = Sink::File(file.reopen().unwrap(), 0, file.path().to_owned());
         let (queue, feed) = channel();
         queue.send(batch(&recorder, 2)).unwrap();
         drop(queue);
@@ -155,4 +158,87 @@ fn what_is_said_once_is_said_again_after_a_failure() {
         assert!(written.starts_with(once), "{written}");
         assert_eq!(written.lines().count(), 3);
     }
+}
+
+/// All samples are in the files, each of which can be read by itself; and there are never more of them than was said.
+#[test]
+fn a_file_that_has_grown_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a.json", "b.csv", "c.json.gz", "d.csv.gz"] {
+        let path = dir.path().join(name);
+        let kind = if name.contains("json") { "json" } else { "csv" };
+        let registry = Registry::new(SystemTags::default());
+        let recorder = Recorder::new(registry.clone(), 0);
+        let mut spec: OutputSpec = format!("{kind}={}", path.display()).parse().unwrap();
+        spec.rotation = Some("64kB:100".parse().unwrap());
+        let output = FileOutput::open(&spec, registry, Epoch::now(), &[]).unwrap();
+        for index in 0..400 {
+            // Not to be compressed to nothing.
+            let noise = format!("{:016x}", fastrand::u64(..));
+            let tags = crate::metrics::TagSet::from_pairs([("noise", noise.as_str())]);
+            let tags = recorder.registry().intern(&tags);
+            for at in 0..50 {
+                recorder.add(
+                    builtin::ITERATIONS,
+                    tags,
+                    index * 1_000_000 + at * 7919,
+                    fastrand::f64(),
+                );
+            }
+            output.send(&Arc::new(recorder.drain()));
+        }
+        let end = output.finish();
+        assert_eq!((end.written, end.lost), (20_000, 0), "{name}");
+        let mut samples = 0;
+        let mut files = 0;
+        for number in 0..100 {
+            let path = match number {
+                0 => path.clone(),
+                _ => Rotation::numbered(&path, number),
+            };
+            let Ok(mut file) = File::open(&path) else { break };
+            let mut text = String::new();
+            if name.ends_with("gz") {
+                flate2::read::GzDecoder::new(file)
+                    .read_to_string(&mut text)
+                    .unwrap();
+            } else {
+                file.read_to_string(&mut text).unwrap();
+            }
+            let first = text.lines().next().unwrap();
+            assert!(
+                first.starts_with("metric_name,") || first.contains("\"type\":\"Metric\""),
+                "{}: {first}",
+                path.display()
+            );
+            samples += text.lines().count() - 1;
+            files += 1;
+        }
+        assert_eq!(samples, 20_000, "{name}");
+        assert!(files > 1, "{name}: {files} files");
+    }
+}
+
+#[test]
+fn the_disk_has_no_more_than_the_files_that_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("samples.json");
+    let registry = Registry::new(SystemTags::default());
+    let recorder = Recorder::new(registry.clone(), 0);
+    let mut spec: OutputSpec = format!("json={}", path.display()).parse().unwrap();
+    spec.rotation = Some("64kB:2".parse().unwrap());
+    let output = FileOutput::open(&spec, registry, Epoch::now(), &[]).unwrap();
+    for _ in 0..200 {
+        output.send(&batch(&recorder, 100));
+    }
+    assert_eq!(output.finish().lost, 0);
+    let sizes: Vec<u64> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .collect();
+    // A batch is written whole: a file may be larger by one.
+    assert!(
+        sizes.len() == 3 && sizes.iter().all(|size| *size < 90_000),
+        "{sizes:?}"
+    );
 }

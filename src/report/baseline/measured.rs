@@ -39,14 +39,13 @@ fn facts(run: &SavedRun) -> String {
     let mut lines = vec![
         format!("Command: `{}`", code(&command(&run.run.command))),
         format!(
-            "Run: {} of {}, {} s, at most {} VUs, {} requests, ended with `{}` (exit code {})",
+            "Run: {} of {}, {} s, at most {} VUs, {} requests, {}",
             run.run.id,
             run.run.started,
             number(run.run.duration, 1),
             peak_vus(run),
             number(line_of(run, &|_| true).requests, 0),
-            run.ending.name,
-            run.ending.exit_code
+            ended(run)
         ),
         target(run),
     ];
@@ -61,6 +60,17 @@ fn facts(run: &SavedRun) -> String {
         ),
     });
     lines.into_iter().map(|line| format!("- {line}.\n")).collect()
+}
+
+/// How it ended, or that nobody knows.
+fn ended(run: &SavedRun) -> String {
+    if run.is_checkpoint() {
+        return "**a checkpoint of a run that was cut off: not a whole run**".to_owned();
+    }
+    format!(
+        "ended with `{}` (exit code {})",
+        run.ending.name, run.ending.exit_code
+    )
 }
 
 fn target(run: &SavedRun) -> String {

@@ -96,7 +96,12 @@ pub(super) fn warnings(base: &SavedRun, run: &SavedRun) -> Vec<String> {
 /// What makes one of them doubtful by itself.
 fn own(which: &str, run: &SavedRun) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !["passed", "thresholds", "verify", "failed"].contains(&run.ending.name.as_str()) {
+    if run.is_checkpoint() {
+        warnings.push(format!(
+            "the {which} is a checkpoint: the first {:.0} s of a run of which nobody knows how it ended",
+            run.run.duration
+        ));
+    } else if !["passed", "thresholds", "verify", "failed"].contains(&run.ending.name.as_str()) {
         warnings.push(format!("the {which} did not run to its end: {}", run.ending.name));
     }
     let late = |stats: &Option<crate::report::saved::Stats>| stats.map_or(0.0, |stats| stats.p99);

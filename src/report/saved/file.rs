@@ -3,6 +3,9 @@
 //! The run is written to `FILE.partial` beside it, which takes the name only when all of it is on the disk. A lock on
 //! that file keeps two runs from writing the same one; the system gives it back when a process ends, however it ends, so
 //! what a crash leaves behind is in nobody's way.
+//!
+//! While the run goes on, what there is so far is written to `FILE.checkpoint` in the same way, never to the name itself: an
+//! earlier result is not replaced by a piece of a new one.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -36,7 +39,41 @@ pub struct Destination {
     partial: Option<PathBuf>,
 }
 
+/// Where what there is of a run is written while it goes on. What calls it keeps the [`Destination`] meanwhile.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    path: PathBuf,
+    gzipped: bool,
+}
+
 impl Destination {
+    /// Where checkpoints of the run go; `None` for what is no file. One that a killed run has left is put aside, and its new
+    /// name returned.
+    ///
+    /// # Errors
+    /// It cannot be put aside.
+    pub fn checkpoint(&self) -> Result<Option<(Checkpoint, Option<PathBuf>)>, SaveError> {
+        if self.partial.is_none() {
+            return Ok(None);
+        }
+        let checkpoint = Checkpoint {
+            path: with(&self.path, ".checkpoint"),
+            gzipped: gzipped(&self.path),
+        };
+        let old = with(&checkpoint.path, ".old");
+        let left = match std::fs::rename(&checkpoint.path, &old) {
+            Ok(()) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(SaveError::Open {
+                    path: checkpoint.path,
+                    source,
+                });
+            }
+        };
+        Ok(Some((checkpoint, left)))
+    }
+
     /// Opens it, and keeps other runs from it until this one is written or dropped.
     ///
     /// # Errors
@@ -57,7 +94,7 @@ impl Destination {
             }
             _ => {}
         }
-        let partial = partial(path);
+        let partial = with(path, ".partial");
         loop {
             let mut options = OpenOptions::new();
             let file = options
@@ -98,33 +135,74 @@ impl Destination {
     }
 
     fn put(&mut self, run: &SavedRun) -> io::Result<()> {
-        let gzipped = self
-            .path
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("gz"));
-        let mut buffer = BufWriter::new(&self.file);
-        if gzipped {
-            let mut encoder = GzEncoder::new(&mut buffer, Compression::default());
-            serde_json::to_writer(&mut encoder, run)?;
-            encoder.finish()?;
-        } else {
-            serde_json::to_writer(&mut buffer, run)?;
-            buffer.write_all(b"\n")?;
-        }
-        buffer.flush()?;
-        drop(buffer);
+        encode(&self.file, gzipped(&self.path), run)?;
         let Some(partial) = &self.partial else {
             return Ok(());
         };
-        self.file.sync_all()?;
-        std::fs::rename(partial, &self.path)?;
+        name(&self.file, partial, &self.path)?;
         self.partial = None;
-        // Without this the new name might not survive a power cut; some systems cannot do it for a folder.
-        if let Some(folder) = folder(&self.path).and_then(|folder| File::open(folder).ok()) {
-            let _ = folder.sync_all();
-        }
         Ok(())
     }
+}
+
+impl Checkpoint {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what there is so far, in place of what there was before.
+    ///
+    /// # Errors
+    /// The disk is full, or gone. The checkpoint before is still there.
+    pub fn write(&self, run: &SavedRun) -> Result<(), SaveError> {
+        let partial = with(&self.path, ".partial");
+        let put = || {
+            let file = File::create(&partial)?;
+            encode(&file, self.gzipped, run)?;
+            name(&file, &partial, &self.path)
+        };
+        put().map_err(|source| {
+            let _ = std::fs::remove_file(&partial);
+            SaveError::Write {
+                path: self.path.clone(),
+                source,
+            }
+        })
+    }
+
+    /// The whole run is saved: this is of no more use.
+    pub fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn encode(file: &File, gzipped: bool, run: &SavedRun) -> io::Result<()> {
+    let mut buffer = BufWriter::new(file);
+    if gzipped {
+        let mut encoder = GzEncoder::new(&mut buffer, Compression::default());
+        serde_json::to_writer(&mut encoder, run)?;
+        encoder.finish()?;
+    } else {
+        serde_json::to_writer(&mut buffer, run)?;
+        buffer.write_all(b"\n")?;
+    }
+    buffer.flush()
+}
+
+/// Gives a file its name once all of it is on the disk.
+fn name(file: &File, partial: &Path, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    std::fs::rename(partial, path)?;
+    // Without this the new name might not survive a power cut; some systems cannot do it for a folder.
+    if let Some(folder) = folder(path).and_then(|folder| File::open(folder).ok()) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+fn gzipped(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"))
 }
 
 impl Drop for Destination {
@@ -135,9 +213,9 @@ impl Drop for Destination {
     }
 }
 
-fn partial(path: &Path) -> PathBuf {
+fn with(path: &Path, end: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
-    name.push(".partial");
+    name.push(end);
     PathBuf::from(name)
 }
 
