@@ -63,7 +63,7 @@ use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Worksho
 pub async fn run(mut order: Order) -> Result<Ending, RunError> {
     let target = target::start(&mut order)?;
     let tunnels = Tunnels::open(&mut order)?;
-    let result = conduct(order, &target, tunnels.view()).await;
+    let result = Box::pin(conduct(order, &target, tunnels.view())).await;
     tunnels.close();
     target.stop().await;
     result

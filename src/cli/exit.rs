@@ -34,6 +34,8 @@ pub enum ExitCode {
     Panic = 109,
     /// The script called `test.fail()`.
     Failed = 110,
+    /// The generator could not keep up, and `--strict` does not let such numbers pass.
+    Invalid = 111,
     /// What the script's `verify()` asserts does not hold.
     Verify = 112,
     /// `compare` found a regression.
@@ -62,6 +64,7 @@ impl From<&Ending> for ExitCode {
             Ending::Aborted(_) => ExitCode::Aborted,
             Ending::Verify(_) => ExitCode::Verify,
             Ending::Failed(_) => ExitCode::Failed,
+            Ending::Invalid(_) => ExitCode::Invalid,
             Ending::Panic(_) => ExitCode::Panic,
             Ending::Tunnel(_) => ExitCode::Tunnel,
         }
@@ -115,6 +118,7 @@ mod tests {
             (Ending::Panic(String::new()), 109),
             (Ending::Verify(String::new()), 112),
             (Ending::Failed(String::new()), 110),
+            (Ending::Invalid(String::new()), 111),
             (Ending::Tunnel(String::new()), 114),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");

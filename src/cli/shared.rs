@@ -85,6 +85,9 @@ pub struct ResultArgs {
     /// Ignore the thresholds
     #[arg(long, help_heading = "Load")]
     pub no_thresholds: bool,
+    /// Fail with exit code 111 when the generator could not keep up, so that the numbers are not the target's
+    #[arg(long, help_heading = "Load")]
+    pub strict: bool,
     /// Read options from a JSON file
     #[arg(short, long, value_name = "FILE", help_heading = "Load")]
     pub config: Option<PathBuf>,
@@ -195,6 +198,7 @@ impl ResultArgs {
                 color: colour(std::io::stdout().is_terminal()),
             },
             no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
+            strict: self.strict || matches!(settings.get("STRICT"), Some("true" | "1")),
             workers: self.workers,
             save: self.save.clone(),
             save_every: checkpoints(self.save_every.as_deref())?,
@@ -363,6 +367,7 @@ fn tell(ending: &run::Ending) {
         Ending::Aborted(message) => tracing::error!("the script aborted the test: {message}"),
         Ending::Verify(message) => tracing::error!("the verification failed: {message}"),
         Ending::Failed(reason) => tracing::error!("the script marked the test as failed: {reason}"),
+        Ending::Invalid(message) => tracing::error!("the result is invalid: {message}"),
         Ending::Tunnel(message) => tracing::error!("the test was stopped: {message}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
     }

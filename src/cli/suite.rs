@@ -23,7 +23,7 @@ A system is a folder of scenarios: those that ship (see `loadgen list`) or a fol
 top level. What follows -- goes to every run.
 
 The suite's exit code is that of its runs, where several differ the gravest: what kept a test from running before what a test
-found (104, 109, 107, 100, 101, 108, 110, 105, 112, 99).
+found (104, 109, 107, 100, 101, 108, 110, 105, 111, 112, 99).
 
 Examples:
   loadgen suite tachikoma --profile load

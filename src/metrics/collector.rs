@@ -205,6 +205,12 @@ impl Collector {
         &self.timeline
     }
 
+    /// What holds until the next window is closed: iterations per second that the plans ask for, and CPU, in cores, that
+    /// the generator uses.
+    pub fn hold(&mut self, offered: f64, generator_cpu: f64) {
+        self.windows.hold(offered, generator_cpu);
+    }
+
     /// Closes the one-second windows that ended by `until` (time since the epoch) and takes a snapshot. To be called
     /// once a second, a little after the second is over: batches arrive some hundred milliseconds after their samples,
     /// and what comes later still is counted in the next window.

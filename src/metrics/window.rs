@@ -41,6 +41,12 @@ pub struct Window {
     pub p99: f64,
     /// The worst scheduling lag in the slice, in milliseconds.
     pub lag_max: f64,
+    /// The latest that a timer of the generator fired in the slice, in milliseconds.
+    pub timer_lag_max: f64,
+    /// Iterations per second that the plans ask for; 0 where virtual users go round by themselves.
+    pub offered: f64,
+    /// CPU that the generator used, in cores.
+    pub generator_cpu: f64,
 }
 
 impl Window {
@@ -70,6 +76,12 @@ impl Window {
             p95: self.p95.max(next.p95),
             p99: self.p99.max(next.p99),
             lag_max: self.lag_max.max(next.lag_max),
+            timer_lag_max: self.timer_lag_max.max(next.timer_lag_max),
+            offered: over((self.length, self.offered), (next.length, next.offered)),
+            generator_cpu: over(
+                (self.length, self.generator_cpu),
+                (next.length, next.generator_cpu),
+            ),
             ..next
         }
     }
@@ -88,6 +100,16 @@ fn share(part: u64, whole: u64) -> f64 {
         0.0
     } else {
         part as f64 / whole as f64
+    }
+}
+
+/// The mean of two values, each of which held for so long.
+fn over(one: (Duration, f64), other: (Duration, f64)) -> f64 {
+    let sum = (one.0 + other.0).as_secs_f64();
+    if sum > 0.0 {
+        (one.1 * one.0.as_secs_f64() + other.1 * other.0.as_secs_f64()) / sum
+    } else {
+        other.1
     }
 }
 
@@ -250,8 +272,17 @@ impl OpenWindows {
                 let counts = &mut self.at(sample.at).counts;
                 counts.lag_max = counts.lag_max.max(sample.value);
             }
+            builtin::TIMER_LAG => {
+                let counts = &mut self.at(sample.at).counts;
+                counts.timer_lag_max = counts.timer_lag_max.max(sample.value);
+            }
             _ => {}
         }
+    }
+
+    /// What holds from now on: iterations per second that are asked for, and CPU that the generator uses.
+    pub(super) fn hold(&mut self, offered: f64, generator_cpu: f64) {
+        (self.held.offered, self.held.generator_cpu) = (offered, generator_cpu);
     }
 
     /// Closes every window that ends at or before `until`, and the one that `until` falls into when `last` says
@@ -276,6 +307,8 @@ impl OpenWindows {
                 vus: self.held.vus,
                 vus_max: self.held.vus_max,
                 in_flight: self.held.in_flight,
+                offered: self.held.offered,
+                generator_cpu: self.held.generator_cpu,
                 ..open.as_ref().map_or_else(Window::default, |open| open.counts)
             };
             if let Some(open) = open.filter(|open| !open.duration.is_empty()) {

@@ -134,6 +134,11 @@ impl LivePage {
         }
     }
 
+    /// Shows this verdict on the run itself: one of `valid`, `suspect` and `invalid`.
+    pub fn publish_validity(&self, verdict: &'static str) {
+        self.lock().page.validity = verdict;
+    }
+
     /// Shows these requests as examples of the durations' buckets.
     pub fn set_exemplars(&self, exemplars: Arc<Exemplars>) {
         self.lock().page.exemplars = exemplars;

@@ -34,6 +34,9 @@ pub struct RunInfo {
     pub scenarios: Vec<String>,
 }
 
+/// The verdicts on a run itself.
+const VALIDITY: [&str; 3] = ["valid", "suspect", "invalid"];
+
 /// Where the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunState {
@@ -106,6 +109,8 @@ impl SaveCounts {
 pub struct Page {
     pub info: RunInfo,
     pub state: RunState,
+    /// Whether the generator keeps up: one of [`VALIDITY`].
+    pub validity: &'static str,
     /// `None` until the first one was taken.
     pub snapshot: Option<Arc<Snapshot>>,
     pub load: Load,
@@ -198,6 +203,14 @@ fn run(page: &Page, families: &mut Families) {
             "1 for the state that the run is in, 0 for the others.",
             labels([("state", state.as_str())]),
             f64::from(u8::from(state == page.state)),
+        );
+    }
+    for verdict in VALIDITY {
+        families.gauge(
+            "loadgen_validity",
+            "1 for the verdict on the run itself, 0 for the others: whether the generator kept up, so that the numbers are the target's.",
+            labels([("verdict", verdict)]),
+            f64::from(u8::from(verdict == page.validity || (page.validity.is_empty() && verdict == VALIDITY[0]))),
         );
     }
     let elapsed = page

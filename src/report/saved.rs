@@ -65,6 +65,9 @@ pub struct SavedRun {
     /// Machines that were sampled.
     pub hosts: Vec<SavedHost>,
     pub generator: SavedGenerator,
+    /// Missing in files of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<SavedValidity>,
     /// What loadgen concludes from the numbers.
     pub findings: Vec<SavedFinding>,
 }
@@ -303,6 +306,15 @@ pub struct SavedTimeline {
     /// Which share of a slice some connection of the tunnel was missing for. Left out if none ever was.
     #[serde(default, serialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub outage: Vec<f64>,
+    /// The latest that a timer of the generator fired. Files of earlier builds have not this list nor the two after it.
+    #[serde(default, serialize_with = "list")]
+    pub timer_lag_max: Vec<f64>,
+    /// Iterations per second that the plans asked for.
+    #[serde(default, serialize_with = "list")]
+    pub offered: Vec<f64>,
+    /// CPU that the generator used, in cores.
+    #[serde(default, serialize_with = "list")]
+    pub generator_cpu: Vec<f64>,
     /// The requests of each `phase` and `service` by themselves.
     pub strands: Vec<SavedStrand>,
 }
@@ -356,6 +368,9 @@ pub struct SavedProcess {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SavedGenerator {
     pub workers: u16,
+    /// Cores that it may use: what affinity and control group leave. 0 in files of earlier builds.
+    #[serde(default, serialize_with = "number")]
+    pub cores: f64,
     /// User and system time of the process.
     #[serde(serialize_with = "number")]
     pub cpu_seconds: f64,
@@ -391,10 +406,28 @@ pub struct Stats {
 }
 
 /// A sentence that loadgen derives from the numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SavedFinding {
     pub name: String,
     pub text: String,
+    /// Seconds on the time axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// `high`, `medium` or `low`, where it is less than certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<String>,
+    /// The numbers that it rests on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, f64>,
+}
+
+/// Whether the generator can be trusted to have measured the target and not itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedValidity {
+    /// `valid`, `suspect` or `invalid`.
+    pub verdict: String,
+    /// Why it is not valid.
+    pub reasons: Vec<String>,
 }
 
 #[cfg(test)]

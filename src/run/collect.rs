@@ -14,6 +14,7 @@ use super::display::Display;
 use super::offered::Part;
 use super::order::RunError;
 use super::sampling::{Reading, Sampling};
+use super::save::cores;
 use super::tunnels::View;
 use crate::demo::DemoChild;
 use crate::engine::{Control, Live, Reason};
@@ -22,7 +23,10 @@ use crate::metrics::{
     Batch, Collector, Epoch, HostSample, Registry, Sample, Snapshot, TagsId, TargetMetrics, builtin,
 };
 use crate::net::Shared;
-use crate::output::{FileOutput, LivePage, MetricsServer, Pusher, RunInfo, Teller};
+use crate::output::{FileOutput, LivePage, MetricsServer, Pusher, RunInfo, Teller, process_usage};
+use crate::remote::machine;
+use crate::report::Trust;
+use crate::report::findings::outages_since;
 
 /// Batches come every 250 ms; a window is closed this long after its end, when they all have come.
 const GRACE: Duration = Duration::from_millis(300);
@@ -52,6 +56,10 @@ pub struct Observer {
     /// What the engine does; known once it has been launched.
     live: Option<Arc<Live>>,
     gauged: bool,
+    /// When this process's CPU time was last looked at, and what it was, in seconds.
+    cpu: Option<(Instant, f64)>,
+    /// Cores that this process may use, and threads that it works with.
+    room: (f64, u16),
     registry: Arc<Registry>,
     /// The metrics of the target, if one is sampled.
     target: Option<TargetMetrics>,
@@ -189,6 +197,8 @@ impl Observer {
             display,
             live: None,
             gauged: false,
+            room: (cores(&machine()), run.workers),
+            cpu: Some((Instant::now(), process_usage().cpu_seconds)),
             target: if run.order.samples() {
                 TargetMetrics::define(registry).ok()
             } else {
@@ -288,10 +298,12 @@ impl Observer {
             tracing::warn!("threshold `{text}` failed and asks to stop the test");
             self.control.stop_now(Reason::Threshold(text));
         }
+        self.hold(until, live);
         let snapshot = self.collector.close_window(until);
         let snapshot = self.publish(snapshot);
         if self.begun.has() {
             self.publish_load(live, snapshot.elapsed);
+            self.publish_validity(&snapshot);
             self.display.show(
                 live,
                 &snapshot.window,
@@ -300,6 +312,24 @@ impl Observer {
                 false,
             );
         }
+    }
+
+    /// What the window that ends at `until` cannot learn from samples.
+    fn hold(&mut self, until: Duration, live: &Live) {
+        let now = Instant::now();
+        let cpu = process_usage().cpu_seconds;
+        let (then, before) = self.cpu.replace((now, cpu)).unwrap_or((now, cpu));
+        let passed = (now - then).as_secs_f64();
+        let used = if passed > 0.0 {
+            (cpu - before).max(0.0) / passed
+        } else {
+            0.0
+        };
+        // The plan at the middle of the window.
+        let middle = until.saturating_sub(Duration::from_millis(500));
+        let since = self.begun.load().and_then(|start| middle.checked_sub(start));
+        let offered = since.map_or(0.0, |since| self.part.rate(live, since));
+        self.collector.hold(offered, used);
     }
 
     /// What the tunnels are doing, and whether they are still there.
@@ -388,6 +418,19 @@ impl Observer {
         self.page.publish_load(self.part.load(live, &self.net, elapsed));
     }
 
+    /// Whether the numbers so far are the target's.
+    fn publish_validity(&self, snapshot: &Snapshot) {
+        let Some(start) = self.begun.load() else { return };
+        let outages = outages_since(
+            &self.tunnels.outages(),
+            self.epoch.instant + start,
+            std::time::Instant::now(),
+        );
+        let timeline = self.collector.timeline();
+        let trust = Trust::of(snapshot, timeline, start.as_secs_f64(), self.room, outages);
+        self.page.publish_validity(trust.judge().verdict.as_str());
+    }
+
     /// The last judgement and the final snapshot, which is also published.
     pub fn conclude(&mut self) -> Arc<Snapshot> {
         let until = self.epoch.instant.elapsed();
@@ -399,6 +442,7 @@ impl Observer {
         self.collector.judge(self.begun.elapsed(until));
         let last = self.collector.finish(until);
         let last = self.publish(last);
+        self.publish_validity(&last);
         if let Some(live) = &self.live {
             self.publish_load(live, last.elapsed);
             self.display

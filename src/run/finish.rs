@@ -14,9 +14,10 @@ use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::{Pusher, RunState};
+use crate::report::saved::SavedRun;
 use crate::report::{
-    DataOptions, Hint, SummaryMode, SummaryOptions, Verification, hints_section, summary, summary_data,
-    summary_export,
+    DataOptions, Hint, SummaryMode, SummaryOptions, Verdict, findings_section, hints_section, summary,
+    summary_data, summary_export,
 };
 use crate::script::{Files, ScriptError, ScriptUser, Seat, Workshop};
 
@@ -34,7 +35,12 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
     };
     let timeline = observer.collector.timeline();
     let hints = hints::hints(run, &snapshot);
-    report(run, &snapshot, timeline, verification.as_ref(), &hints).await;
+    let told = save::Told {
+        verification: verification.as_ref(),
+        hints: &hints,
+    };
+    let mut saved = save::saved(run, &snapshot, timeline, told, save::ending(run, &ending));
+    report(run, &snapshot, timeline, told, &saved).await;
     let ending = match (ending, &run.loaded.subject) {
         (Ending::Passed, Prepared::Script { program, .. }) => match program.failure() {
             Some(reason) => Ending::Failed(reason.to_owned()),
@@ -42,11 +48,16 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         },
         (ending, _) => ending,
     };
-    let told = save::Told {
-        verification: verification.as_ref(),
-        hints: &hints,
+    let ending = match (ending, &saved.validity) {
+        (Ending::Passed | Ending::Thresholds, Some(validity))
+            if run.order.strict && validity.verdict == Verdict::Invalid.as_str() =>
+        {
+            Ending::Invalid(validity.reasons.join("; "))
+        }
+        (ending, _) => ending,
     };
-    destinations.write(run, &snapshot, timeline, told, &ending).await;
+    saved.ending = save::ending(run, &ending);
+    destinations.write(&saved).await;
     observer.page.set_state(RunState::Finished);
     // At the same time: each may have to wait for its receiver.
     join_all(observer.pushers.into_iter().map(Pusher::finish)).await;
@@ -60,13 +71,8 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
     ending
 }
 
-async fn report(
-    run: &Run,
-    snapshot: &Snapshot,
-    timeline: &Timeline,
-    verification: Option<&Verification>,
-    hints: &[Hint],
-) {
+async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: save::Told<'_>, saved: &SavedRun) {
+    let save::Told { verification, hints } = told;
     let look = &run.order.summary;
     let stats = &run.config.summary_trend_stats;
     if let Some(path) = &look.export {
@@ -95,6 +101,7 @@ async fn report(
             let mut sections = vec![summary(snapshot, timeline, &options)];
             sections.extend(run.tunnels.section(run, snapshot, look.color));
             sections.extend(verification.map(|verification| verification.section(look.color)));
+            sections.push(findings_section(saved, look.color));
             if !hints.is_empty() {
                 sections.push(hints_section(hints, look.color));
             }

@@ -23,6 +23,16 @@ impl Part {
         }
     }
 
+    /// Iterations per second that the plans ask for when the load has gone on for `elapsed`.
+    pub fn rate(&self, live: &Live, elapsed: Duration) -> f64 {
+        let rate = |scenario: &crate::config::Scenario| {
+            let since = elapsed.checked_sub(scenario.start)?;
+            scenario.plan.offered_at(since).rate
+        };
+        let rates = live.scenarios().filter_map(|(scenario, _)| rate(scenario));
+        rates.sum::<f64>() * self.fraction
+    }
+
     /// The load when the test has run for `elapsed`.
     pub fn load(&self, live: &Live, net: &Shared, elapsed: Duration) -> Load {
         let scenario =

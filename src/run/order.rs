@@ -82,6 +82,7 @@ impl Default for SamplingOrder {
 }
 
 /// Everything that the command line says.
+#[allow(clippy::struct_excessive_bools)] // Each is a flag.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// What is to be run.
@@ -130,6 +131,8 @@ pub struct Order {
     pub summary: SummaryOrder,
     /// `--no-thresholds`.
     pub no_thresholds: bool,
+    /// `--strict`: numbers that are not the target's fail the run.
+    pub strict: bool,
     /// Shows how far the run is.
     pub progress: Progress,
     /// `--workers`; one per core otherwise.
@@ -185,6 +188,8 @@ pub enum Ending {
     Verify(String),
     /// It ended as planned, and the script says that it has failed.
     Failed(String),
+    /// It ended as planned, but the generator measured itself, and `--strict` does not let that pass.
+    Invalid(String),
     /// A bug in loadgen.
     Panic(String),
 }
@@ -204,6 +209,7 @@ impl Ending {
             Ending::Aborted(_) => "aborted",
             Ending::Verify(_) => "verify",
             Ending::Failed(_) => "failed",
+            Ending::Invalid(_) => "invalid",
             Ending::Panic(_) => "panic",
         }
     }
@@ -221,6 +227,7 @@ impl Ending {
             Ending::Exception(_) => 107,
             Ending::Aborted(_) => 108,
             Ending::Failed(_) => 110,
+            Ending::Invalid(_) => 111,
             Ending::Tunnel(_) => 114,
             Ending::Panic(_) => 109,
         }
@@ -234,6 +241,7 @@ impl Ending {
             | Ending::Verify(message)
             | Ending::Failed(message)
             | Ending::Tunnel(message)
+            | Ending::Invalid(message)
             | Ending::Panic(message) => Some(message),
             _ => None,
         }

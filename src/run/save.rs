@@ -4,6 +4,7 @@ use super::Run;
 use super::checkpoint::Checkpoints;
 use super::load::Prepared;
 use super::order::{Ending, Order, RunError};
+use crate::metrics::machine::Machine;
 use crate::metrics::{Outage, Snapshot, Timeline};
 use crate::output::process_usage;
 use crate::remote::machine;
@@ -42,24 +43,8 @@ impl Destinations {
     }
 
     /// Writes the run to all of them. A failure is told, and costs nothing else.
-    pub async fn write(
-        self,
-        run: &Run,
-        snapshot: &Snapshot,
-        timeline: &Timeline,
-        told: Told<'_>,
-        ending: &Ending,
-    ) {
-        if self.save.is_none() && self.reports.is_empty() {
-            return;
-        }
-        let ending = SavedEnding {
-            name: ending.name().to_owned(),
-            exit_code: ending.code(),
-            message: ending.message().map(str::to_owned),
-        };
-        let saved = saved(run, snapshot, timeline, told, ending);
-        let whole = match self.save.map(|destination| destination.write(&saved)) {
+    pub async fn write(self, saved: &SavedRun) {
+        let whole = match self.save.map(|destination| destination.write(saved)) {
             Some(Err(error)) => {
                 tracing::error!("{error}");
                 false
@@ -70,7 +55,7 @@ impl Destinations {
             checkpoints.end(whole).await;
         }
         for report in self.reports {
-            if let Err(error) = report.write(&saved) {
+            if let Err(error) = report.write(saved) {
                 tracing::error!("{error}");
             }
         }
@@ -97,7 +82,17 @@ fn outages(run: &Run) -> Vec<SavedOutage> {
     run.tunnels.outages().into_iter().map(saved).collect()
 }
 
-/// The run, as it is saved.
+/// How the run ended, as its file says it.
+pub fn ending(run: &Run, ending: &Ending) -> SavedEnding {
+    let scrubber = scrubber(run);
+    SavedEnding {
+        name: ending.name().to_owned(),
+        exit_code: ending.code(),
+        message: ending.message().map(|message| scrubber.text(message)),
+    }
+}
+
+/// The run as it is saved, compared and reported on.
 pub fn saved(
     run: &Run,
     snapshot: &Snapshot,
@@ -106,6 +101,7 @@ pub fn saved(
     ending: SavedEnding,
 ) -> SavedRun {
     let usage = process_usage();
+    let machine = machine();
     let order = &run.order;
     SavedRun::new(
         snapshot,
@@ -130,16 +126,24 @@ pub fn saved(
                 tunnel: run.tunnels.hosts(),
                 outages: outages(run),
             },
-            environment: &machine(),
+            environment: &machine,
             variables: &order.env,
             options: &run.config.options,
             workers: run.workers,
+            cores: cores(&machine),
             cpu_seconds: usage.cpu_seconds,
             peak_memory: usage.peak_resident_bytes,
             scrubber: &scrubber(run),
             hints: told.hints,
         },
     )
+}
+
+/// The cores that this process may use: those that its affinity leaves, and of them what its control group allows.
+pub fn cores(machine: &Machine) -> f64 {
+    let whole = f64::from(crate::engine::cores());
+    let limit = machine.limits.and_then(|limits| limits.cpus);
+    limit.map_or(whole, |limit| limit.min(whole))
 }
 
 /// What this run's variables and headers give away as secret.

@@ -101,8 +101,15 @@ fn own(which: &str, run: &SavedRun) -> Vec<String> {
             "the {which} is a checkpoint: the first {:.0} s of a run of which nobody knows how it ended",
             run.run.duration
         ));
-    } else if !["passed", "thresholds", "verify", "failed"].contains(&run.ending.name.as_str()) {
+    } else if !["passed", "thresholds", "verify", "failed", "invalid"].contains(&run.ending.name.as_str()) {
         warnings.push(format!("the {which} did not run to its end: {}", run.ending.name));
+    }
+    let validity = run.validity.as_ref();
+    let doubtful = validity.filter(|validity| validity.verdict != "valid");
+    if let Some(validity) = doubtful {
+        let (verdict, reasons) = (validity.verdict.to_uppercase(), validity.reasons.join("; "));
+        warnings.push(format!("the {which} is {verdict}: {reasons}"));
+        return warnings;
     }
     let late = |stats: &Option<crate::report::saved::Stats>| stats.map_or(0.0, |stats| stats.p99);
     let lag = late(&run.generator.scheduling_lag).max(late(&run.generator.timer_lag));

@@ -12,6 +12,7 @@ use crate::metrics::{
 };
 use crate::report::Hint;
 use crate::report::Verification;
+use crate::report::findings::findings;
 use crate::report::groups::Group;
 
 use super::number::{rounded, seconds};
@@ -19,8 +20,8 @@ use super::scrub::Scrubber;
 use super::{
     FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedFinding,
     SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedOutage, SavedRate, SavedRun,
-    SavedStrand, SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedVerification, Stats, VERSION,
-    hosts,
+    SavedStrand, SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedValidity, SavedVerification,
+    Stats, VERSION, hosts,
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
@@ -48,6 +49,8 @@ pub struct Facts<'a> {
     pub variables: &'a BTreeMap<String, String>,
     pub options: &'a Json,
     pub workers: u16,
+    /// Cores that this process may use.
+    pub cores: f64,
     /// CPU time of this process so far.
     pub cpu_seconds: f64,
     /// Bytes.
@@ -110,15 +113,28 @@ impl SavedRun {
             timeline: SavedTimeline::new(timeline, facts),
             hosts: hosts::hosts(&timeline.hosts),
             generator: generator(snapshot, facts),
-            findings: facts
-                .hints
-                .iter()
-                .map(|hint| SavedFinding {
-                    name: format!("hint-{}", hint.name),
-                    text: scrubber.text(&hint.text),
-                })
-                .collect(),
+            validity: None,
+            findings: Vec::new(),
         }
+        .concluded(facts.hints, scrubber)
+    }
+
+    /// With what follows from its numbers.
+    fn concluded(mut self, hints: &[Hint], scrubber: &Scrubber) -> SavedRun {
+        let found = findings(&self);
+        self.validity = Some(SavedValidity {
+            verdict: found.validity.verdict.as_str().to_owned(),
+            reasons: found.validity.reasons,
+        });
+        let hints = hints.iter().map(|hint| SavedFinding {
+            name: format!("hint-{}", hint.name),
+            text: scrubber.text(&hint.text),
+            ..SavedFinding::default()
+        });
+        let list = found.list.into_iter();
+        let findings = list.map(|finding| (finding, found.zero).into());
+        self.findings = hints.chain(findings).collect();
+        self
     }
 }
 
@@ -302,6 +318,9 @@ impl SavedTimeline {
             p99: real(&|w| rounded(w.p99)),
             lag_max: real(&|w| rounded(w.lag_max)),
             outage: outage(windows, &facts.target.outages),
+            timer_lag_max: real(&|w| rounded(w.timer_lag_max)),
+            offered: real(&|w| rounded(w.offered)),
+            generator_cpu: real(&|w| rounded(w.generator_cpu)),
             strands: timeline
                 .strands
                 .iter()
@@ -370,6 +389,7 @@ fn generator(snapshot: &Snapshot, facts: &Facts) -> SavedGenerator {
     } = &snapshot.losses;
     SavedGenerator {
         workers: facts.workers,
+        cores: rounded(facts.cores),
         cpu_seconds: rounded(facts.cpu_seconds),
         peak_memory: facts.peak_memory,
         scheduling_lag: stats(builtin::SCHEDULING_LAG),

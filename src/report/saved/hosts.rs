@@ -61,7 +61,7 @@ fn host(name: &str, samples: &[&HostSample]) -> SavedHost {
     saved
 }
 
-fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 29] {
+fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 31] {
     let sockets = sample.sockets;
     let (disk, network, pressure) = (sample.disk.as_ref(), sample.network, sample.pressure);
     [
@@ -95,6 +95,8 @@ fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 29] {
             "conntrack",
             sample.conntrack.map(|conntrack| conntrack.used as f64),
         ),
+        ("open_files_utilization", sample.files.map(Used::ratio)),
+        ("conntrack_utilization", sample.conntrack.map(Used::ratio)),
         ("sampling_cpu_seconds", sample.cost),
         ("cpu_busy", Some(sample.cpu_busy)),
         ("cpu_steal", Some(sample.cpu_steal)),

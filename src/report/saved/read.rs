@@ -183,8 +183,18 @@ impl SavedRun {
             t.lag_max.len(),
         ];
         let odd = |what: &str| Err(format!("the lists of {what} are not of one length"));
-        let outage = [0, t.start.len()].contains(&t.outage.len());
-        if !outage || lengths.iter().any(|length| *length != t.start.len()) {
+        let later = [
+            t.timer_lag_max.len(),
+            t.offered.len(),
+            t.generator_cpu.len(),
+            t.outage.len(),
+        ];
+        let later = later.into_iter().filter(|length| *length > 0);
+        if lengths
+            .into_iter()
+            .chain(later)
+            .any(|length| length != t.start.len())
+        {
             return odd("the timeline");
         }
         for s in &t.strands {

@@ -91,6 +91,7 @@ fn facts<'a>(
         variables,
         options,
         workers: 2,
+        cores: 2.0,
         cpu_seconds: 1.5,
         peak_memory: 1 << 20,
         scrubber,

@@ -1,0 +1,87 @@
+//! What a request costs: CPU of the target, and of its latency the part that is the tunnel's.
+
+use crate::report::saved::{SavedRun, trend};
+
+use super::Finding;
+use super::joined::Joined;
+use super::knee::milliseconds;
+
+/// Fewer requests than this tell nothing of the cost of one.
+const LEAST: f64 = 100.0;
+
+/// CPU time of the target for each request, by what is watched, or else of the whole machine.
+pub(super) fn per_request(run: &SavedRun, joined: &Joined) -> Option<Finding> {
+    let requests: f64 = joined
+        .points
+        .iter()
+        .map(|point| point.window.requests as f64)
+        .sum();
+    let time: f64 = joined.points.iter().map(|point| point.length).sum();
+    let per_second = requests / time.max(f64::MIN_POSITIVE);
+    if requests < LEAST {
+        return None;
+    }
+    let mean = |readings: Vec<(f64, f64)>| {
+        let count = readings.len() as f64;
+        (count >= 2.0).then(|| readings.iter().map(|(_, value)| value).sum::<f64>() / count)
+    };
+    let mut parts: Vec<(String, f64)> = Vec::new();
+    for host in &run.hosts {
+        for process in &host.processes {
+            if let Some(cores) = mean(joined.process(process, "cpu_cores")) {
+                parts.push((process.name.clone(), cores));
+            }
+        }
+    }
+    if parts.is_empty() {
+        // The generator's own machine is busy with the generator.
+        run.target.machine.as_ref()?;
+        for host in &run.hosts {
+            let busy = mean(joined.host(host, "cpu_busy"))?;
+            parts.push((format!("all of {}", host.host), busy * f64::from(host.cores)));
+        }
+    }
+    let cores: f64 = parts.iter().map(|(_, cores)| cores).sum();
+    let cost = |cores: f64| milliseconds(cores / per_second * 1e3);
+    if cores <= 0.0 {
+        return None;
+    }
+    let each: Vec<String> = parts
+        .iter()
+        .map(|(name, cores)| format!("{name} {}", cost(*cores)))
+        .collect();
+    let text = if let [one] = each.as_slice() {
+        format!("CPU per request: {one} ({cores:.2} cores at {per_second:.0} requests/s)")
+    } else {
+        format!(
+            "CPU per request: {} in all ({}; {cores:.2} cores at {per_second:.0} requests/s)",
+            cost(cores),
+            each.join(", ")
+        )
+    };
+    Some(Finding::new("cpu-per-request", text).with([
+        ("seconds", cores / per_second),
+        ("cores", cores),
+        ("requests_per_second", per_second),
+    ]))
+}
+
+/// How much of the median latency is the way through the tunnel.
+pub(super) fn tunnel_share(run: &SavedRun) -> Option<Finding> {
+    let median = |metric| Some(trend(run.series(metric).total())?.med());
+    let (way, all) = (
+        median(crate::metrics::tunnel::ROUND_TRIP)?,
+        median("http_req_duration")?,
+    );
+    if all <= 0.0 {
+        return None;
+    }
+    let share = (way / all).min(1.0);
+    let text = format!(
+        "the tunnel's round trip is {:.0} % of the median latency: {} of {}",
+        share * 100.0,
+        milliseconds(way),
+        milliseconds(all)
+    );
+    Some(Finding::new("tunnel", text).with([("share", share), ("round_trip", way), ("median", all)]))
+}

@@ -1,0 +1,158 @@
+//! What a run means: where it broke, what ran out first, whether it got worse while it lasted, and whether the generator
+//! can be trusted. Pure functions over a saved run, so an old file says the same as the run that wrote it.
+//!
+//! Each finding has the numbers that it rests on, and a confidence where it is less than certain. `docs/findings.md` says
+//! how each is found, with sources, and how often it is right: a test over synthetic runs computes that table.
+
+mod cost;
+mod drift;
+mod errors;
+mod joined;
+mod knee;
+mod recovery;
+mod saturation;
+mod section;
+mod stats;
+#[cfg(test)]
+mod synthetic;
+mod validity;
+
+use std::collections::BTreeMap;
+
+use super::saved::{SavedFinding, SavedRun};
+
+pub use section::findings_section;
+pub use validity::{Trust, Validity, Verdict, outages_since};
+
+use joined::Joined;
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    Low,
+    Medium,
+    High,
+}
+
+impl Confidence {
+    /// Its name in a saved run.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        }
+    }
+}
+
+/// A sentence that follows from the numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What kind it is: `knee`, `errors`, `saturation`, …
+    pub name: &'static str,
+    pub text: String,
+    /// Seconds since the load began.
+    pub at: Option<f64>,
+    pub confidence: Option<Confidence>,
+    /// The numbers that it rests on.
+    pub evidence: BTreeMap<&'static str, f64>,
+}
+
+impl Finding {
+    fn new(name: &'static str, text: String) -> Finding {
+        Finding {
+            name,
+            text,
+            at: None,
+            confidence: None,
+            evidence: BTreeMap::new(),
+        }
+    }
+
+    fn at(self, at: f64) -> Finding {
+        Finding { at: Some(at), ..self }
+    }
+
+    fn sure(self, confidence: Confidence) -> Finding {
+        Finding {
+            confidence: Some(confidence),
+            ..self
+        }
+    }
+
+    fn with<const N: usize>(mut self, evidence: [(&'static str, f64); N]) -> Finding {
+        self.evidence
+            .extend(evidence.into_iter().filter(|(_, value)| value.is_finite()));
+        self
+    }
+}
+
+/// All that follows from a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    pub validity: Validity,
+    pub list: Vec<Finding>,
+    /// When the load began on the time axis, in seconds.
+    pub zero: f64,
+}
+
+/// Where the load hurt the target, for what is looked at next to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Hurt {
+    /// Seconds since the load began.
+    at: f64,
+}
+
+/// What follows from this run.
+pub fn findings(run: &SavedRun) -> Findings {
+    let joined = Joined::of(run);
+    let validity = validity::of_run(run, &joined);
+    let mut list = Vec::new();
+    let errors = errors::exceeded(&joined);
+    let knee = knee::knee(&joined);
+    let hurt = [&errors, &knee]
+        .into_iter()
+        .flatten()
+        .filter_map(|found| found.at);
+    let hurt = hurt.reduce(f64::min).map(|at| Hurt { at });
+    list.extend(errors);
+    list.extend(knee);
+    list.extend(saturation::saturation(run, &joined, hurt, &validity));
+    list.extend(recovery::recovered(run, &joined));
+    list.extend(drift::drifts(run, &joined));
+    list.extend(cost::per_request(run, &joined));
+    list.extend(cost::tunnel_share(run));
+    Findings {
+        validity,
+        list,
+        zero: joined.zero,
+    }
+}
+
+impl Findings {
+    /// The finding of this name, the first if there are several.
+    pub fn named(&self, name: &str) -> Option<&Finding> {
+        self.list.iter().find(|finding| finding.name == name)
+    }
+}
+
+impl From<(Finding, f64)> for SavedFinding {
+    /// A finding and the load's start on the time axis.
+    fn from((finding, zero): (Finding, f64)) -> SavedFinding {
+        let rounded = |value: f64| (value * 1e4).round() / 1e4;
+        SavedFinding {
+            name: finding.name.to_owned(),
+            text: finding.text,
+            at: finding.at.map(|at| rounded(at + zero)),
+            confidence: finding.confidence.map(|sure| sure.as_str().to_owned()),
+            evidence: finding
+                .evidence
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), rounded(value)))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

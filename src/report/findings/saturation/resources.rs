@@ -1,0 +1,244 @@
+//! The resources of a machine, from which share on each counts as full, and when it was.
+
+use crate::report::saved::{SavedHost, SavedProcess, SavedRun};
+
+use super::super::joined::Joined;
+use super::super::stats::{median, spread};
+
+/// A resource that was full.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Full {
+    /// Which one, of whom.
+    pub(super) what: String,
+    /// Seconds since the load began.
+    pub(super) onset: f64,
+    /// Whether it is the CPU of all that runs on the machine.
+    pub(super) of_machine_cpu: bool,
+    unit: Unit,
+    /// Time and value, and from which value on it is full.
+    readings: Vec<(f64, f64)>,
+    limit: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    Share,
+    Cores,
+    Events,
+}
+
+impl Full {
+    /// The share of readings from `at` on that show it full.
+    pub(super) fn share_from(&self, at: f64) -> f64 {
+        if self.unit == Unit::Events {
+            return 1.0;
+        }
+        // The first reading after `at` speaks of some time before it, too.
+        let since: Vec<f64> = self.since(at);
+        let full = since.iter().filter(|value| **value >= self.limit).count();
+        full as f64 / since.len().max(1) as f64
+    }
+
+    fn since(&self, at: f64) -> Vec<f64> {
+        let since = self.readings.iter().filter(|(time, _)| *time >= at);
+        since.map(|(_, value)| *value).collect()
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        if self.unit == Unit::Events {
+            return self.peak();
+        }
+        median(&self.since(self.onset))
+    }
+
+    pub(super) fn peak(&self) -> f64 {
+        let values = self.since(self.onset);
+        values.into_iter().fold(0.0, f64::max)
+    }
+
+    /// How full, in words.
+    pub(super) fn level(&self) -> String {
+        match self.unit {
+            Unit::Share => format!("{:.0} %", self.median() * 100.0),
+            Unit::Cores => format!("{:.2} cores", self.median()),
+            Unit::Events => format!("{:.0}", self.peak()),
+        }
+    }
+}
+
+/// A column, from which value on it is full, and what it is.
+const SHARES: [(&str, f64, &str); 11] = [
+    ("cpu_throttled", 0.25, "the CPU quota of the container on"),
+    ("cpu_steal", 0.1, "the CPU that the hypervisor leaves"),
+    ("cpu_utilization", 0.95, "the CPU of"),
+    ("swap_used", 0.9, "the swap space of"),
+    ("memory_utilization", 0.95, "the memory of"),
+    ("pressure_memory", 0.1, "the memory (work waits for it) of"),
+    ("disk_busy", 0.95, "the disk of"),
+    ("pressure_io", 0.5, "the disk (work waits for it) of"),
+    (
+        "open_files_utilization",
+        0.9,
+        "the number of files that may be open on",
+    ),
+    (
+        "conntrack_utilization",
+        0.9,
+        "the number of tracked connections of",
+    ),
+    ("pressure_cpu", 0.75, "the CPU (work waits for it) of"),
+];
+
+/// What is a failure whenever it happens: a column that counts, and what it counts.
+const EVENTS: [(&str, &str); 2] = [
+    ("listen_drops", "the accept queue (connections dropped) of"),
+    ("oom_kills", "the memory (processes killed for want of it) of"),
+];
+
+/// Below this share a process does not keep its cores busy.
+const OF_A_CORE: f64 = 0.92;
+
+/// Everything that was full at some time, the more particular first. `hurt` is when it got worse.
+pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64) -> Vec<Full> {
+    let mut found = Vec::new();
+    for host in &run.hosts {
+        let utilization = joined.host(host, "cpu_utilization");
+        let spare = since(&utilization, hurt);
+        let spare = spare.is_empty() || median(&spare) < 0.9;
+        let before = found.len();
+        if spare {
+            let processes = host.processes.iter();
+            found.extend(processes.filter_map(|process| own_cores(joined, host, process, hurt)));
+            if found.len() == before {
+                found.extend(one_core(joined, host));
+            }
+        }
+        for (column, limit, what) in SHARES {
+            let mut shares = joined.host(host, column);
+            if column == "cpu_utilization" {
+                // What the hypervisor takes is gone as well.
+                let steal = joined.host(host, "cpu_steal");
+                if steal.len() == shares.len() {
+                    let both = shares.iter_mut().zip(&steal);
+                    both.for_each(|((_, busy), (_, steal))| *busy = (*busy + steal).min(1.0).max(*busy));
+                }
+            }
+            found.extend(rows(shares, limit).map(|(onset, readings)| Full {
+                what: format!("{what} {}", host.host),
+                onset,
+                of_machine_cpu: column == "cpu_utilization",
+                unit: Unit::Share,
+                readings,
+                limit,
+            }));
+        }
+        for (column, what) in EVENTS {
+            found.extend(event(joined, host, column, what));
+        }
+    }
+    found
+}
+
+fn since(readings: &[(f64, f64)], at: f64) -> Vec<f64> {
+    let since = readings.iter().filter(|(time, _)| *time >= at);
+    since.map(|(_, value)| *value).collect()
+}
+
+/// When readings first reach the limit twice in a row.
+fn rows(readings: Vec<(f64, f64)>, limit: f64) -> Option<(f64, Vec<(f64, f64)>)> {
+    let first = readings
+        .windows(2)
+        .position(|pair| pair[0].1 >= limit && pair[1].1 >= limit)?;
+    // A reading speaks of the time since the one before it.
+    let onset = first
+        .checked_sub(1)
+        .map_or((readings[first].0 - 1.0).max(0.0), |before| readings[before].0);
+    Some((onset, readings))
+}
+
+/// A process that keeps a whole number of cores busy and no more, while the machine has others to spare: as many threads
+/// as it works with.
+fn own_cores(joined: &Joined, host: &SavedHost, process: &SavedProcess, hurt: f64) -> Option<Full> {
+    let readings = joined.process(process, "cpu_cores");
+    let late = since(&readings, hurt);
+    if late.len() < 3 {
+        return None;
+    }
+    let level = median(&late);
+    let cores = level.round();
+    let whole = cores >= 1.0 && cores < f64::from(host.cores) && (level - cores).abs() <= 0.08 * cores;
+    if !whole || spread(&late) > 0.08 * cores {
+        return None;
+    }
+    let limit = OF_A_CORE * cores;
+    let (onset, readings) = rows(readings, limit)?;
+    let name = &process.name;
+    let what = if cores < 1.5 {
+        format!(
+            "the one core that {name} works on (of {} on {})",
+            host.cores, host.host
+        )
+    } else {
+        format!(
+            "the {cores} cores that {name} works on (of {} on {})",
+            host.cores, host.host
+        )
+    };
+    Some(Full {
+        what,
+        onset,
+        of_machine_cpu: false,
+        unit: Unit::Cores,
+        readings,
+        limit,
+    })
+}
+
+/// A core that is full while others are not: work that is not spread.
+fn one_core(joined: &Joined, host: &SavedHost) -> Option<Full> {
+    let all = joined.host(host, "cpu_utilization");
+    let busiest = joined.host(host, "cpu_busiest_core");
+    let alone: Vec<(f64, f64)> = busiest
+        .into_iter()
+        .map(|(at, busy)| {
+            let others = all.iter().find(|(time, _)| (time - at).abs() < 1e-6);
+            let alone = others.is_some_and(|(_, all)| *all < 0.9);
+            (at, if alone { busy } else { 0.0 })
+        })
+        .collect();
+    let limit = 0.98;
+    let (onset, readings) = rows(alone, limit)?;
+    Some(Full {
+        what: format!("one core of {} (work that is not spread)", host.host),
+        onset,
+        of_machine_cpu: false,
+        unit: Unit::Share,
+        readings,
+        limit,
+    })
+}
+
+fn event(joined: &Joined, host: &SavedHost, column: &str, what: &str) -> Option<Full> {
+    // Counted since sampling began, which was before the load.
+    let before = host
+        .at
+        .iter()
+        .zip(host.series.get(column)?)
+        .rfind(|(at, value)| **at <= joined.zero && value.is_some());
+    let readings = joined.host(host, column);
+    let before = before
+        .and_then(|(_, value)| *value)
+        .or(readings.first().map(|first| first.1))?;
+    let (onset, _) = *readings.iter().find(|(_, count)| *count > before)?;
+    Some(Full {
+        what: format!("{what} {}", host.host),
+        onset,
+        of_machine_cpu: false,
+        unit: Unit::Events,
+        readings: readings
+            .into_iter()
+            .map(|(at, count)| (at, count - before))
+            .collect(),
+        limit: 0.0,
+    })
+}

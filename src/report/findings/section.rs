@@ -1,0 +1,34 @@
+//! The findings at the end of the summary: the verdict on the run itself, then a line for each.
+
+use crate::report::format::Palette;
+use crate::report::saved::SavedRun;
+use crate::report::summary::title;
+
+/// What a hint's name begins with: it has a section of its own.
+pub(in crate::report) const HINT: &str = "hint-";
+
+/// The section. Its first line says whether the rest can be believed.
+pub fn findings_section(run: &SavedRun, color: bool) -> String {
+    let palette = Palette(color);
+    let mut text = title("FINDINGS", "", palette);
+    if let Some(validity) = &run.validity {
+        let verdict = validity.verdict.to_uppercase();
+        text += &if validity.verdict == "valid" {
+            format!("    {}: the generator kept up\n", palette.good(&verdict))
+        } else {
+            format!("    {}: {}\n", palette.bad(&verdict), validity.reasons.join("; "))
+        };
+    }
+    for finding in run
+        .findings
+        .iter()
+        .filter(|finding| !finding.name.starts_with(HINT))
+    {
+        let sure = match finding.confidence.as_deref() {
+            None | Some("high") => String::new(),
+            Some(sure) => palette.faint(&format!(" (confidence: {sure})")),
+        };
+        text += &format!("    {}{sure}\n", finding.text);
+    }
+    text
+}
