@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod list;
 mod log;
 mod options;
+pub mod report;
 pub mod run;
 mod script;
 mod shared;
@@ -61,6 +62,8 @@ pub enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Compare a saved run with an earlier one; exit code 113 on a regression
     Compare(compare::CompareArgs),
+    /// Write a report on a saved run: a page of HTML, Markdown or JSON
+    Report(report::ReportArgs),
     /// Write the tables of a baseline document from saved runs
     Baseline(baseline::BaselineArgs),
     /// List the scenarios that can be run by name
@@ -91,6 +94,7 @@ pub fn main() -> i32 {
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),
         Command::Compare(args) => args.execute(),
+        Command::Report(args) => args.execute(),
         Command::Baseline(args) => args.execute(),
         Command::List(args) => args.execute(),
         Command::Completions(args) => args.execute(),

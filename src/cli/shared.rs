@@ -16,7 +16,7 @@ use crate::output::{GRAFANA_TOKEN, OutputError, OutputSpec, Progress, PushOption
 use crate::pace::parse_duration;
 use crate::remote::Watch;
 use crate::remote::ssh::SECRETS as SSH_SECRETS;
-use crate::report::{ReportSpec, SummaryMode};
+use crate::report::{ReportKind, ReportSpec, SummaryMode};
 use crate::run::{self, Linger, Order, SamplingOrder, Subject, SummaryOrder};
 use crate::script::Secrets;
 
@@ -36,7 +36,7 @@ const METRICS: &str = "127.0.0.1:9464";
 /// Where results go.
 #[derive(Clone, Debug, Args)]
 pub struct ResultArgs {
-    /// Write every sample while running: json=FILE, csv=FILE, also as .gz; or a report at the end: junit=FILE, markdown=FILE.
+    /// Write every sample while running: json=FILE, csv=FILE, also as .gz; or a report at the end: junit=FILE, markdown=FILE, html=FILE.
     /// Without a file to standard output; markdown to $GITHUB_STEP_SUMMARY where that is set (repeatable)
     #[arg(short, long, value_name = "KIND=FILE", help_heading = "Output")]
     pub out: Vec<String>,
@@ -73,6 +73,9 @@ pub struct ResultArgs {
     /// How often what there is so far is saved to FILE.checkpoint, in case the run is killed; 0 for never [default: 1m]
     #[arg(long, value_name = "DURATION", requires = "save", help_heading = "Output")]
     pub save_every: Option<String>,
+    /// Write a report at the end, one page of HTML that needs no network
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
     /// What the summary shows: compact, full or disabled
     #[arg(long, value_name = "MODE", help_heading = "Summary")]
     pub summary_mode: Option<String>,
@@ -157,6 +160,15 @@ impl ResultArgs {
                 spec.rotation = Some(rotation);
             }
         }
+        let page = self
+            .report
+            .clone()
+            .or_else(|| settings.get("REPORT").map(PathBuf::from));
+        reports.extend(page.map(|path| ReportSpec {
+            kind: ReportKind::Html,
+            path: Some(path),
+            append: false,
+        }));
         let mode = match given(&self.summary_mode, "SUMMARY_MODE") {
             Some(mode) => mode.parse().map_err(|error| format!("--summary-mode: {error}"))?,
             None => SummaryMode::default(),

@@ -1,4 +1,4 @@
-//! Reports for other programs, written when a run has ended: `--out junit=FILE` and `--out markdown=FILE`.
+//! Reports written when a run has ended: `--out junit=FILE`, `--out markdown=FILE`, and `--report FILE` or `--out html=FILE`.
 //!
 //! They are not streams of samples, so they have nothing to do with the outputs that run along; they share the flag
 //! because a user asks both "what shall I get, and where".
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::saved::SavedRun;
-use super::{junit, markdown};
+use super::{brief, html, junit, markdown};
 
 /// What kind of report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum ReportKind {
     Junit,
     /// The verdict and a few tables, for the page of a CI run.
     Markdown,
+    /// A page for a browser.
+    Html,
+    /// The answers, for a program.
+    Json,
 }
 
 /// A report that is asked for.
@@ -45,6 +49,7 @@ impl ReportSpec {
         let kind = match kind.trim() {
             "junit" => ReportKind::Junit,
             "markdown" => ReportKind::Markdown,
+            "html" => ReportKind::Html,
             _ => return None,
         };
         let page = page.filter(|page| !page.is_empty() && kind == ReportKind::Markdown);
@@ -104,6 +109,8 @@ impl ReportFile {
         let text = match self.spec.kind {
             ReportKind::Junit => junit::junit(run),
             ReportKind::Markdown => markdown::markdown(run),
+            ReportKind::Html => html::html(run),
+            ReportKind::Json => brief::json(run),
         };
         let Some(mut file) = self.file else {
             let mut out = io::stdout().lock();

@@ -19,6 +19,7 @@ pub(super) fn markdown(run: &SavedRun) -> String {
         verdict(run)
     );
     text += &figures(run, &whole);
+    text += &findings(run);
     if !run.thresholds.is_empty() {
         text += "\n| | Threshold | Was |\n|---|---|---:|\n";
         // What failed first.
@@ -57,6 +58,38 @@ pub(super) fn markdown(run: &SavedRun) -> String {
         text += &parts(run, "name", "Name", MOST);
     }
     text
+}
+
+/// Whether it can be believed, and what it means.
+fn findings(run: &SavedRun) -> String {
+    let mut text = String::new();
+    if let Some(validity) = &run.validity {
+        let verdict = validity.verdict.to_uppercase();
+        let why = match validity.reasons.as_slice() {
+            [] => "the generator kept up".to_owned(),
+            reasons => reasons.join("; "),
+        };
+        text += &format!("\n- **{verdict}**: {}\n", plain(&why));
+    }
+    for found in &run.findings {
+        text += &format!("- {}\n", plain(&found.text));
+    }
+    text
+}
+
+/// Text in which nothing is markup.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => plain.push_str("&lt;"),
+            '&' => plain.push_str("&amp;"),
+            '\n' | '\r' => plain.push(' '),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 fn mark(ok: bool) -> &'static str {

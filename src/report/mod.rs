@@ -11,6 +11,7 @@
 )]
 
 pub mod baseline;
+mod brief;
 mod checks;
 pub mod compare;
 mod data;
@@ -21,6 +22,7 @@ pub mod findings;
 mod format;
 mod groups;
 mod hints;
+mod html;
 mod junit;
 mod lines;
 mod markdown;

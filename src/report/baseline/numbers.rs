@@ -31,7 +31,7 @@ pub(in crate::report) fn line_of(run: &SavedRun, wanted: Wanted) -> Line {
 }
 
 impl Line {
-    pub(super) fn percentile(&self, p: f64) -> Option<f64> {
+    pub(in crate::report) fn percentile(&self, p: f64) -> Option<f64> {
         self.durations.as_ref().map(|durations| durations.percentile(p))
     }
 
@@ -52,7 +52,7 @@ impl Line {
     }
 
     /// Share of requests that failed.
-    pub(super) fn error_ratio(&self) -> Option<f64> {
+    pub(in crate::report) fn error_ratio(&self) -> Option<f64> {
         (self.failed.1 > 0).then(|| self.failed.0 as f64 / self.failed.1 as f64)
     }
 

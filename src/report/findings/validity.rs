@@ -62,7 +62,7 @@ const AT_LIMIT_FOR: f64 = 0.5;
 const LATE: f64 = 20.0;
 /// Later than this no latency can be believed.
 const VERY_LATE: f64 = 250.0;
-/// Lateness that is this share of what was measured as latency is what was measured.
+/// Lateness that is this share of what was measured as latency is what was measured: the p95 of both.
 const OF_LATENCY: f64 = 0.5;
 /// Dropped iterations of those due.
 const DROPPED: f64 = 0.001;
@@ -80,10 +80,10 @@ pub struct Trust {
     pub cores: f64,
     /// Threads that it works with.
     pub workers: u16,
-    /// The 99th percentile of how late timers fired, in milliseconds.
-    pub timer_lag: Option<f64>,
+    /// The 95th and the 99th percentile of how late timers fired, in milliseconds.
+    pub timer_lag: Option<(f64, f64)>,
     /// The same for iterations that were due at a time.
-    pub scheduling_lag: Option<f64>,
+    pub scheduling_lag: Option<(f64, f64)>,
     /// How many seconds of the load a connection of the tunnel was missing, and how often.
     pub outages: (f64, usize),
 }
@@ -98,7 +98,10 @@ impl Trust {
         outages: (f64, usize),
     ) -> Trust {
         let windows = timeline.windows.iter();
-        let late = |metric| snapshot.trend(metric).map(|trend| trend.percentile(99.0));
+        let late = |metric| {
+            let trend = snapshot.trend(metric)?;
+            Some((trend.percentile(95.0), trend.percentile(99.0)))
+        };
         Trust {
             windows: windows
                 .filter(|window| window.start.as_secs_f64() >= load_start - 0.5)
@@ -158,8 +161,8 @@ impl Trust {
             .map(|window| window.p95)
             .collect();
         let latency = median(&latencies);
-        let (what, lag) = match (self.timer_lag, self.scheduling_lag) {
-            (timer, Some(lag)) if lag > timer.unwrap_or(0.0) => ("iterations began", lag),
+        let (what, (usual, lag)) = match (self.timer_lag, self.scheduling_lag) {
+            (timer, Some(lag)) if lag.1 > timer.map_or(0.0, |timer| timer.1) => ("iterations began", lag),
             (Some(lag), _) => ("its timers fired", lag),
             _ => return,
         };
@@ -169,8 +172,9 @@ impl Trust {
         let text = format!("the generator was late itself: {what} {lag:.0} ms late (p99)");
         if lag >= VERY_LATE {
             validity.add(Verdict::Invalid, text, true);
-        } else if latency > 0.0 && lag >= OF_LATENCY * latency {
-            let text = format!("{text}, which is much of the p95 latency, {latency:.0} ms");
+        } else if usual >= LATE && latency > 0.0 && usual >= OF_LATENCY * latency {
+            let text =
+                format!("{text}, {usual:.0} ms (p95), which is much of the p95 latency, {latency:.0} ms");
             validity.add(Verdict::Invalid, text, true);
         } else {
             validity.add(Verdict::Suspect, text, true);
@@ -250,7 +254,7 @@ pub(super) fn of_run(run: &SavedRun, joined: &Joined) -> Validity {
         missing += (until - from.max(covered)).max(0.0);
         covered = covered.max(until);
     }
-    let p99 = |stats: Option<Stats>| stats.map(|stats| stats.p99);
+    let late = |stats: Option<Stats>| stats.map(|stats| (stats.p95, stats.p99));
     let own = &run.generator;
     Trust {
         windows: joined.points.iter().map(|point| point.window).collect(),
@@ -261,8 +265,8 @@ pub(super) fn of_run(run: &SavedRun, joined: &Joined) -> Validity {
             f64::from(run.environment.cores)
         },
         workers: own.workers,
-        timer_lag: p99(own.timer_lag),
-        scheduling_lag: p99(own.scheduling_lag),
+        timer_lag: late(own.timer_lag),
+        scheduling_lag: late(own.scheduling_lag),
         outages: (missing, times),
     }
     .judge()

@@ -1,0 +1,321 @@
+//! The charts of a page, as SVG made by `plotters`. Each is drawn twice, for a wide and for a narrow screen, so that its
+//! text is readable on both; all have the same axis and margins, so that what lies below each other happened at one time.
+//!
+//! Colours are written as fixed numbers, which the style sheet replaces by those of the light or dark theme.
+
+use std::fmt::Write;
+
+use plotters::prelude::*;
+
+use crate::report::format::{humanize_duration, number};
+use crate::report::saved::SavedRun;
+
+use super::axis::{Span, bounds, saturated, thinned};
+use super::escape;
+
+/// A chart and what stands for it where it cannot be seen.
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    pub(super) title: String,
+    /// Names of the lines and the classes of their swatches.
+    pub(super) series: Vec<(String, &'static str)>,
+    pub(super) wide: String,
+    pub(super) narrow: String,
+    pub(super) table: String,
+}
+
+/// A line of a chart.
+struct Line {
+    name: String,
+    /// Time since the load began, and value.
+    values: Vec<(f64, f64)>,
+    /// Of neighbours the greatest is kept, not the mean.
+    most: bool,
+}
+
+/// A chart that is still to be drawn.
+struct Plan {
+    id: &'static str,
+    title: &'static str,
+    unit: fn(f64) -> String,
+    /// The value axis goes at least to here.
+    least: f64,
+    lines: Vec<Line>,
+}
+
+/// So many rows a table has at the most.
+const ROWS: usize = 60;
+const WIDE: (u32, u32) = (960, 210);
+const NARROW: (u32, u32) = (340, 190);
+
+/// The line colours of the drawing, in their order; the style sheet knows them by these numbers.
+const COLOURS: [(RGBColor, &str); 6] = [
+    (RGBColor(0x00, 0x00, 0xA1), "s1"),
+    (RGBColor(0x00, 0x00, 0xA2), "s2"),
+    (RGBColor(0x00, 0x00, 0xA3), "s3"),
+    (RGBColor(0x00, 0x00, 0xA4), "s4"),
+    (RGBColor(0x00, 0x00, 0xA5), "s5"),
+    (RGBColor(0x00, 0x00, 0xA6), "s6"),
+];
+const GRID: RGBColor = RGBColor(0x00, 0x00, 0xB1);
+const TEXT: RGBColor = RGBColor(0x00, 0x00, 0xB2);
+const FULL: RGBColor = RGBColor(0x00, 0x00, 0xB3);
+const OUTAGE: RGBColor = RGBColor(0x00, 0x00, 0xB4);
+
+/// All charts that the run has numbers for.
+pub(super) fn charts(run: &SavedRun) -> Vec<Chart> {
+    let Some((start, end)) = bounds(run) else {
+        return Vec::new();
+    };
+    let full = saturated(run);
+    let outages: Vec<Span> = run
+        .target
+        .outages
+        .iter()
+        .map(|outage| Span {
+            what: String::new(),
+            from: outage.from,
+            to: outage.until.unwrap_or(end),
+        })
+        .collect();
+    let shift = |spans: &[Span]| -> Vec<(f64, f64)> {
+        let inside = spans.iter().filter(|span| span.to > start && span.from < end);
+        inside
+            .map(|span| (span.from.max(start) - start, span.to.min(end) - start))
+            .collect()
+    };
+    let shaded = [(shift(&full), FULL), (shift(&outages), OUTAGE)];
+    plans(run, start)
+        .into_iter()
+        .filter(|plan| plan.lines.iter().any(|line| line.values.len() > 1))
+        .filter_map(|plan| {
+            let draw = |size, class| draw(&plan, size, class, end - start, &shaded);
+            Some(Chart {
+                wide: draw(WIDE, "wide")?,
+                narrow: draw(NARROW, "narrow")?,
+                table: table(&plan),
+                id: plan.id,
+                title: plan.title.to_owned(),
+                series: plan
+                    .lines
+                    .iter()
+                    .zip(COLOURS)
+                    .map(|(line, (_, class))| (line.name.clone(), class))
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
+    let t = &run.timeline;
+    let usable = |at: &usize| t.start[*at] + t.length[*at] > start;
+    let column = |name: &str, most: bool, of: &dyn Fn(usize) -> Option<f64>| Line {
+        name: name.to_owned(),
+        most,
+        values: (0..t.start.len())
+            .filter(usable)
+            .filter_map(|at| Some(((t.start[at] + t.length[at] / 2.0 - start).max(0.0), of(at)?)))
+            .collect(),
+    };
+    let answered = |at: usize| t.requests[at] > 0;
+    let per_second = |count: u64, at: usize| count as f64 / t.length[at].max(1e-3);
+    let latency = |name, values: &Vec<f64>| column(name, true, &|at| answered(at).then(|| values[at]));
+    let mut load = vec![column("VUs", false, &|at| Some(f64::from(t.vus[at])))];
+    if t.offered.iter().any(|offered| *offered > 0.0) {
+        load.push(column("iterations/s asked for", false, &|at| {
+            t.offered.get(at).copied()
+        }));
+    }
+    let mut machines = Vec::new();
+    for host in &run.hosts {
+        for (name, what) in [
+            ("cpu_utilization", "CPU"),
+            ("memory_utilization", "memory"),
+            ("pressure_cpu", "waiting for CPU"),
+        ] {
+            let Some(values) = host.series.get(name) else {
+                continue;
+            };
+            let values = host.at.iter().zip(values);
+            machines.push(Line {
+                name: format!("{what}, {}", host.host),
+                most: false,
+                values: values
+                    .filter_map(|(at, value)| Some((at - start, value.map(|value| value * 100.0)?)))
+                    .filter(|(at, _)| *at >= 0.0)
+                    .collect(),
+            });
+        }
+    }
+    machines.retain(|line| line.values.iter().any(|(_, value)| *value > 0.0));
+    machines.truncate(COLOURS.len());
+    let milliseconds = |ms: f64| humanize_duration(ms, None);
+    let plain = |value: f64| number(value, 1);
+    let share = |value: f64| format!("{} %", number(value, 1));
+    vec![
+        Plan {
+            id: "latency",
+            title: "Latency",
+            unit: milliseconds,
+            least: 0.0,
+            lines: vec![
+                latency("p50", &t.p50),
+                latency("p95", &t.p95),
+                latency("p99", &t.p99),
+            ],
+        },
+        Plan {
+            id: "throughput",
+            title: "Requests per second",
+            unit: plain,
+            least: 1.0,
+            lines: vec![
+                column("all", false, &|at| Some(per_second(t.requests[at], at))),
+                column("failed", false, &|at| Some(per_second(t.failed[at], at))),
+            ],
+        },
+        Plan {
+            id: "load",
+            title: "Load",
+            unit: plain,
+            least: 1.0,
+            lines: load,
+        },
+        Plan {
+            id: "errors",
+            title: "Errors",
+            unit: share,
+            least: 1.0,
+            lines: vec![column("failed requests", true, &|at| {
+                answered(at).then(|| t.failed[at] as f64 / t.requests[at] as f64 * 100.0)
+            })],
+        },
+        Plan {
+            id: "target",
+            title: "Target's machine",
+            unit: share,
+            least: 100.0,
+            lines: machines,
+        },
+    ]
+}
+
+/// The chart as SVG; `None` if it cannot be drawn, and the page goes without it.
+fn draw(
+    plan: &Plan,
+    size: (u32, u32),
+    class: &str,
+    length: f64,
+    shaded: &[(Vec<(f64, f64)>, RGBColor)],
+) -> Option<String> {
+    let values = plan.lines.iter().flat_map(|line| &line.values);
+    let most = values.map(|(_, value)| *value).fold(plan.least, f64::max);
+    let top = if plan.least >= 100.0 { most } else { most * 1.08 };
+    let top = if top > 0.0 { top } else { 1.0 };
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .margin_top(8)
+            .margin_right(14)
+            .x_label_area_size(26)
+            .y_label_area_size(62)
+            .build_cartesian_2d(0.0..length, 0.0..top)
+            .ok()?;
+        for (spans, colour) in shaded {
+            let boxes = spans
+                .iter()
+                .map(|(from, to)| Rectangle::new([(*from, 0.0), (*to, top)], colour.filled()));
+            chart.draw_series(boxes).ok()?;
+        }
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels((size.0 / 110) as usize)
+            .y_labels(4)
+            .bold_line_style(GRID.stroke_width(1))
+            .light_line_style(TRANSPARENT)
+            .axis_style(GRID)
+            .label_style(("sans-serif", 15, &TEXT))
+            .x_label_formatter(&|second| seconds(*second))
+            .y_label_formatter(&|value| (plan.unit)(*value))
+            .draw()
+            .ok()?;
+        for (line, (colour, _)) in plan.lines.iter().zip(COLOURS) {
+            let points = thinned(&line.values, size.0 as usize, line.most);
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                .ok()?;
+        }
+        area.present().ok()?;
+    }
+    let size = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
+    let names: Vec<&str> = plan.lines.iter().map(|line| line.name.as_str()).collect();
+    let label = escape(&format!(
+        "{} over {}: {}. {}",
+        plan.title,
+        seconds(length),
+        names.join(", "),
+        peak(plan)
+    ));
+    Some(svg.replacen(
+        &size,
+        &format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{label}\""),
+        1,
+    ))
+}
+
+/// A time since the load's start.
+fn seconds(second: f64) -> String {
+    let whole = second.round();
+    if whole >= 120.0 {
+        format!("{}:{:02} min", (whole / 60.0).floor(), whole % 60.0)
+    } else {
+        format!("{} s", number(second, 1))
+    }
+}
+
+/// In words, what the greatest value is and when.
+fn peak(plan: &Plan) -> String {
+    let greatest = plan.lines.iter().filter_map(|line| {
+        let greatest = line.values.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        greatest.map(|(at, value)| (line, *at, *value))
+    });
+    let words = greatest.map(|(line, at, value)| {
+        format!(
+            "{} is at most {}, {} into the load",
+            line.name,
+            (plan.unit)(value),
+            seconds(at)
+        )
+    });
+    words.collect::<Vec<_>>().join("; ") + "."
+}
+
+/// The chart's numbers, thinned to what somebody would read.
+fn table(plan: &Plan) -> String {
+    let mut text = String::from("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">time</th>");
+    for line in &plan.lines {
+        let _ = write!(text, "<th scope=\"col\">{}</th>", escape(&line.name));
+    }
+    text += "</tr></thead><tbody>\n";
+    let columns: Vec<Vec<(f64, f64)>> = plan
+        .lines
+        .iter()
+        .map(|line| thinned(&line.values, ROWS, line.most))
+        .collect();
+    let longest = columns.iter().max_by_key(|column| column.len());
+    for (at, _) in longest.into_iter().flatten() {
+        let _ = write!(text, "<tr><th scope=\"row\">{}</th>", seconds(*at));
+        for column in &columns {
+            let nearest = column
+                .iter()
+                .min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs()));
+            let value = nearest.map_or("–".to_owned(), |(_, value)| (plan.unit)(*value));
+            let _ = write!(text, "<td>{}</td>", escape(&value));
+        }
+        text += "</tr>\n";
+    }
+    text + "</tbody></table></div>\n"
+}

@@ -1,0 +1,277 @@
+//! `loadgen report`, end to end: the page in a headless Chromium, at the width of a phone and of a desk.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod run_support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use run_support::{Scripted, run};
+use serde_json::Value;
+
+/// Names that would be elements, attributes and scripts if they were not text.
+const SCRIPT: &str = r#"
+    import http from 'k6/http';
+    import { check, group } from 'k6';
+    export const options = { scenarios: { ramp: { executor: 'ramping-vus', startVUs: 1, stages: [{ target: 8, duration: '5s' }] } },
+      thresholds: { 'http_req_duration{name:"><script>window.broken=1</script>}': [{ threshold: 'p(95)<10000', onEmpty: 'pass' }] } };
+    export default function () {
+      group('<svg onload="window.broken=1">', () => {
+        const answer = http.get(`${__ENV.BASE_URL}/health`, { tags: { name: '<img src=x onerror="window.broken=1">' } });
+        check(answer, { '</td><script>window.broken=1</script>': (r) => r.status === 200, "it's & <b>bold</b>": () => true });
+      });
+      http.get(`${__ENV.BASE_URL}/health`, { tags: { name: 'a-name-that-is-very-long-'.repeat(8) } });
+    }"#;
+
+/// Looks at a page in a frame of a width, and writes down what it sees.
+const LOOK: &str = r##"<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><title>look</title>
+<body style="margin:0"><iframe src="/report.html" style="border:0;width:WIDTHpx;height:2400px"></iframe><script id="seen" type="application/json"></script>
+<script>
+document.querySelector('iframe').addEventListener('load', (event) => {
+  const frame = event.target, page = frame.contentDocument, root = page.documentElement;
+  const shown = (element) => element.getClientRects().length > 0;
+  const charts = [...page.querySelectorAll('svg')].filter(shown);
+  document.getElementById('seen').textContent = JSON.stringify({
+    over: Math.max(root.scrollWidth, page.body.scrollWidth) - frame.clientWidth,
+    charts: charts.length,
+    lines: charts.map((chart) => chart.querySelectorAll('polyline[stroke^="#0000A"]').length),
+    labelled: charts.every((chart) => chart.getAttribute('role') === 'img' && chart.getAttribute('aria-label').length > 20),
+    coloured: charts.every((chart) => getComputedStyle(chart.querySelector('polyline[stroke="#0000A1"]')).stroke !== 'rgb(0, 0, 161)'),
+    tables: page.querySelectorAll('figure details table').length,
+    requests: frame.contentWindow.performance.getEntriesByType('resource').map((entry) => entry.name),
+    scripts: page.querySelectorAll('script, img, iframe, b, [onload], [onerror]').length,
+    broken: frame.contentWindow.broken ?? null,
+    text: page.body.innerText,
+  }).replaceAll('<', '\\u003c');
+});
+</script>"##;
+
+/// Serves pages by their path, and remembers what was asked for.
+fn serve(pages: Vec<(&'static str, String)>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut buffer) {
+                    Ok(count) if count > 0 => head.extend_from_slice(&buffer[..count]),
+                    _ => break,
+                }
+            }
+            let text = String::from_utf8_lossy(&head).into_owned();
+            let Some(path) = text.split_whitespace().nth(1).map(str::to_owned) else {
+                continue;
+            };
+            let page = pages.iter().find(|(known, _)| *known == path);
+            let (status, body) = page.map_or(("404 Not Found", ""), |(_, body)| ("200 OK", body.as_str()));
+            seen.lock().unwrap().push(path);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    (address, asked)
+}
+
+/// Chromium with this page: what it says of the console, and what it prints.
+fn chromium(folder: &Path, arguments: &[&str], url: &str) -> (Vec<String>, String) {
+    let profile = tempfile::tempdir_in(folder).unwrap();
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+        ])
+        .args([
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--enable-logging=stderr",
+            "--log-level=0",
+        ])
+        .args(["--virtual-time-budget=20000", "--timeout=60000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(arguments)
+        .arg(url)
+        .stdin(Stdio::null())
+        .output()
+        .expect("chromium is needed: apt-get install chromium");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let console = told
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .map(str::to_owned);
+    (
+        console.collect(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// What the page that looks has written down.
+fn seen(dom: &str) -> Value {
+    let start = dom.find("<script id=\"seen\"").expect(dom);
+    let rest = &dom[start..];
+    let (from, to) = (rest.find('>').unwrap() + 1, rest.find("</script>").unwrap());
+    serde_json::from_str(&rest[from..to]).unwrap_or_else(|error| panic!("{error}: {}", &rest[..to]))
+}
+
+/// Where pictures are kept after the test.
+fn kept(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&target).unwrap();
+    target.join(name)
+}
+
+#[test]
+fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
+    let scripted = Scripted::new(SCRIPT);
+    let (file, page) = (scripted.file("run.json.gz"), scripted.file("report.html"));
+    let demo = [
+        "run",
+        "--metrics-addr",
+        "off",
+        "--demo",
+        "--save",
+        &file,
+        "--report",
+        &page,
+        scripted.path(),
+    ];
+    run(&demo).expect(0);
+    let direct = scripted.read("report.html");
+    let again = scripted.file("again.html");
+    run(&["report", &file, "-o", &again]).expect(0);
+    assert_eq!(
+        scripted.read("again.html"),
+        direct,
+        "a file says what its run said"
+    );
+    for part in ["http://", "https://", "url(", "@import", "<script", "src="] {
+        let found = direct.find(part);
+        let around = found.map(|at| &direct[at.saturating_sub(80)..(at + 80).min(direct.len())]);
+        // The namespace of SVG is a name, and the demo target's address is one of the variables.
+        let left = direct
+            .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
+            .replace("http://127.0.0.1", "");
+        let left = left.replace("&lt;script", "").replace("&lt;img src=", "");
+        assert!(!left.contains(part), "{part}: {around:?}");
+    }
+
+    let look = |width: u32| LOOK.replace("WIDTH", &width.to_string());
+    let loud = "<!DOCTYPE html><link rel=\"icon\" href=\"data:,\"><script>console.error('told'); missing.thing();</script>";
+    let (address, asked) = serve(vec![
+        ("/report.html", direct.clone()),
+        ("/360", look(360)),
+        ("/1280", look(1280)),
+        ("/loud", loud.to_owned()),
+    ]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // What is looked for would be found.
+    let (console, _) = chromium(folder, &["--dump-dom"], &format!("http://{address}/loud"));
+    assert!(console.len() >= 2 && console[0].contains("told"), "{console:?}");
+    for width in [360, 1280] {
+        let url = format!("http://{address}/{width}");
+        let (console, dom) = chromium(folder, &["--dump-dom", "--window-size=1400,2500"], &url);
+        assert!(console.is_empty(), "{console:?}");
+        let seen = seen(&dom);
+        assert!(seen["over"].as_i64().unwrap() <= 0, "{width}: {seen}");
+        assert_eq!(seen["charts"], 5, "{width}: {seen}");
+        assert!(
+            seen["lines"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|lines| lines.as_u64() >= Some(1)),
+            "{seen}"
+        );
+        assert_eq!(
+            (&seen["labelled"], &seen["coloured"]),
+            (&Value::Bool(true), &Value::Bool(true)),
+            "{seen}"
+        );
+        assert_eq!(seen["tables"], 5);
+        assert_eq!(seen["requests"], serde_json::json!([]), "external requests");
+        assert_eq!(
+            (&seen["scripts"], &seen["broken"]),
+            (&serde_json::json!(0), &Value::Null),
+            "{seen}"
+        );
+        let text = seen["text"].as_str().unwrap();
+        for part in [
+            "Findings",
+            "Timeline",
+            "Latency distribution",
+            "Endpoints",
+            "Checks",
+            "Thresholds",
+            "<script>window.broken=1</script>",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let picture = kept(&format!("report-{width}.png"));
+        let shot = format!("--screenshot={}", picture.display());
+        chromium(folder, &[&shot, "--window-size=1400,2500"], &url);
+        assert!(std::fs::metadata(&picture).unwrap().len() > 10_000);
+    }
+    let asked = asked.lock().unwrap();
+    let known = ["/360", "/1280", "/report.html", "/loud"];
+    assert!(
+        asked.iter().all(|path| known.contains(&path.as_str())),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn other_formats_and_wrong_files_are_told_apart() {
+    let scripted =
+        Scripted::new("export const options = { vus: 1, iterations: 1 }; export default function () {}");
+    let file = scripted.file("run.json");
+    run(&["run", "--metrics-addr", "off", "--save", &file, scripted.path()]).expect(0);
+    // A run without a single request has a page, too.
+    let page = run(&["report", &file]).expect(0);
+    assert!(page.stdout.starts_with("<!DOCTYPE html>") && page.stdout.ends_with("</html>\n"));
+    let markdown = run(&["report", &file, "--format", "md"]).expect(0);
+    assert!(
+        markdown.stdout.starts_with("### ✅") && markdown.stdout.contains("**VALID**")
+            || markdown.stdout.contains("SUSPECT")
+            || markdown.stdout.contains("INVALID")
+    );
+    let json: Value =
+        serde_json::from_str(&run(&["report", &file, "--format", "json"]).expect(0).stdout).unwrap();
+    assert_eq!(
+        (
+            json["name"].as_str().unwrap(),
+            json["ending"]["exit_code"].as_i64()
+        ),
+        (scripted.path(), Some(0))
+    );
+    assert!(json["validity"]["verdict"].is_string() && json["findings"].is_array());
+    // The name says the format.
+    let named = scripted.file("result.md");
+    run(&["report", &file, "-o", &named]).expect(0);
+    assert_eq!(scripted.read("result.md"), markdown.stdout);
+    run(&["report", scripted.path()])
+        .expect(104)
+        .says(&["is not a saved run"]);
+    run(&["report", &file, "-o", "/no/such/folder/page.html"])
+        .expect(104)
+        .says(&["cannot write the report /no/such/folder/page.html"]);
+    run(&["report", &file, "--format", "png"])
+        .expect(104)
+        .says(&["html, md and json"]);
+}
