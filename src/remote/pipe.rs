@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// What to run at the other end. Every login shell understands it, and the shell that is wanted takes its place, so
 /// that no second process stays. The sampler's script then comes through the pipe itself.
@@ -57,6 +57,8 @@ pub struct LocalPipe {
     input: Option<ChildStdin>,
     lines: Receiver<io::Result<String>>,
     complaints: Arc<Mutex<VecDeque<String>>>,
+    /// Fills them.
+    listener: Option<JoinHandle<()>>,
     patience: Duration,
 }
 
@@ -84,15 +86,16 @@ impl LocalPipe {
             thread::spawn(move || forward(output, &send));
         }
         let complaints = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(errors) = child.stderr.take() {
+        let listener = child.stderr.take().map(|errors| {
             let kept = complaints.clone();
-            thread::spawn(move || keep(errors, &kept));
-        }
+            thread::spawn(move || keep(errors, &kept))
+        });
         Ok(LocalPipe {
             child,
             input,
             lines,
             complaints,
+            listener,
             patience,
         })
     }
@@ -119,6 +122,12 @@ impl Pipe for LocalPipe {
     }
 
     fn complaints(&mut self) -> String {
+        // What it said last may not have been read yet. One that is still there may say nothing for ever.
+        let begin = Instant::now();
+        let reading = |listener: &JoinHandle<()>| !listener.is_finished();
+        while begin.elapsed() < LAST_WORDS && self.listener.as_ref().is_some_and(reading) {
+            thread::sleep(Duration::from_millis(5));
+        }
         let kept = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }

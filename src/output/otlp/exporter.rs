@@ -213,10 +213,11 @@ impl Exporter {
         Some(given_up)
     }
 
-    /// Counts everything that is left, the run's own span not: nobody has asked for it.
+    /// Counts everything that is left, with the run's own span, so that what is lost does not depend on when it was given up.
     fn discard(&mut self, reason: SpanDrop) {
         let left = self.spans.try_iter().count() as u64;
-        self.stats.add_dropped(reason, left);
+        let own = u64::from(!std::mem::replace(&mut self.closed, true));
+        self.stats.add_dropped(reason, left + own);
     }
 
     /// Notices that the queue was full.
