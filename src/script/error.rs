@@ -4,8 +4,9 @@ use std::fmt;
 
 use rquickjs::{Ctx, Error, Value};
 
-/// Finds where a place in what the engine runs (module, line, column) was written: line, column, and the line's text.
-pub type Origin<'a> = &'a dyn Fn(&str, u32, u32) -> Option<(u32, u32, String)>;
+/// Finds where a place in what the engine runs (module, line, column) was written: line, column, and the line's text,
+/// if it has such a line.
+pub type Origin<'a> = &'a dyn Fn(&str, u32, u32) -> Option<(u32, u32, Option<String>)>;
 
 /// A place in a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +134,7 @@ fn locate(frame: &str, origin: Origin<'_>) -> Option<Location> {
         module: module.to_owned(),
         line,
         column,
-        source: Some(source),
+        source,
     })
 }
 
@@ -210,8 +211,8 @@ mod tests {
     #[test]
     fn a_frame_gives_its_place_with_the_source_line() {
         let source = |name: &str, line: u32, column: u32| {
-            let text = ["one", "two three"].get(line as usize - 1)?;
-            (name == "file:///a.js").then(|| (line, column, (*text).to_owned()))
+            let text = ["one", "two three"].get(line as usize - 1);
+            (name == "file:///a.js").then(|| (line, column, text.map(|text| (*text).to_owned())))
         };
         let place = locate("    at f (file:///a.js:2:5)", &source).unwrap();
         assert_eq!(
@@ -225,6 +226,8 @@ mod tests {
                 .as_deref(),
             Some("one")
         );
+        let past_the_end = locate("    at file:///a.js:3:1", &source).unwrap();
+        assert_eq!((past_the_end.line, past_the_end.source), (3, None));
         for odd in [
             "at native",
             "at f (native)",

@@ -50,15 +50,16 @@ impl Library {
     }
 
     /// Where this place (1-based) in what the engine runs was written, and the text of that line.
-    pub fn origin(&self, name: &str, line: u32, column: u32) -> Option<(u32, u32, String)> {
+    pub fn origin(&self, name: &str, line: u32, column: u32) -> Option<(u32, u32, Option<String>)> {
         let volume = self.get(name)?;
         let (line, column) = if volume.places.is_empty() {
             (line, column)
         } else {
             language::origin(&volume.places, line, column)?
         };
-        let text = volume.text.lines().nth(line.checked_sub(1)? as usize)?;
-        Some((line, column, text.to_owned()))
+        // What is missing at the end of a text is missed on a line that is not there.
+        let text = volume.text.lines().nth(line.checked_sub(1)? as usize);
+        Some((line, column, text.map(str::to_owned)))
     }
 
     /// The module `name`: from bytecode if it was compiled before, else compiled now and kept.
