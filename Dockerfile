@@ -35,7 +35,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --shell /bin/sh --password '*' loadgen \
-    && install -d -o loadgen -g loadgen /keys /results /work
+    && install -d -o loadgen -g loadgen /keys /results /scripts
 COPY --from=build /src/target/release/loadgen /usr/local/bin/loadgen
 
 # The server of docker-compose.yml: sshd and the embedded target. Its keys are made when it starts.
@@ -49,6 +49,6 @@ WORKDIR /home/loadgen
 
 FROM base AS loadgen
 USER loadgen
-WORKDIR /work
+WORKDIR /scripts
 ENTRYPOINT ["loadgen"]
 CMD ["--help"]

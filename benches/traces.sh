@@ -45,51 +45,6 @@ finish() {
 trap finish EXIT
 find_loadgen
 
-answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# A target that costs little, and a collector that takes everything.
-start_nginx() {
-    for _ in 1 2 3 4 5; do
-        port=$((20000 + RANDOM % 10000))
-        answers "$port" && continue
-        cat >"$work/nginx.conf" <<NGINX
-daemon off;
-worker_processes 1;
-pid $work/nginx.pid;
-error_log $work/nginx.log;
-events { worker_connections 8192; }
-http {
-    access_log off;
-    keepalive_requests 1000000000;
-    keepalive_timeout 300s;
-    client_max_body_size 16m;
-    client_body_temp_path $work/body;
-    proxy_temp_path $work/proxy;
-    fastcgi_temp_path $work/fastcgi;
-    uwsgi_temp_path $work/uwsgi;
-    scgi_temp_path $work/scgi;
-    server {
-        listen 127.0.0.1:$port reuseport backlog=8192;
-        location / { default_type text/plain; return 200 "ok"; }
-        location = /v1/traces { default_type application/x-protobuf; return 200 ""; }
-    }
-}
-NGINX
-        nginx -p "$work" -e "$work/nginx.log" -c "$work/nginx.conf" &
-        server=$!
-        for _ in {1..100}; do
-            if answers "$port"; then return; fi
-            kill -0 "$server" 2>/dev/null || break
-            sleep 0.05
-        done
-        kill "$server" 2>/dev/null || true
-        server=
-    done
-    echo 'nginx does not start:' >&2
-    cat "$work/nginx.log" >&2
-    exit 1
-}
-
 # Reads the page every second, in the format that Prometheus asks for.
 scrape() {
     local accept='application/openmetrics-text;version=1.0.0'
@@ -113,7 +68,7 @@ free_port() {
     echo "$port"
 }
 
-start_nginx
+start_nginx 'location = /v1/traces { default_type application/x-protobuf; return 200 ""; }'
 url=http://127.0.0.1:$port/
 otlp=${OTLP:-http://127.0.0.1:$port}
 

@@ -9,47 +9,15 @@ mod run_support;
 use std::time::{Duration, Instant};
 
 use otlp_support::{Target, answering, hanging, refusing_grpc};
-use run_support::{Ended, Running, eventually, free_port, get, loadgen, run, sum};
+use run_support::{Ended, Running, free_port, last_page, loadgen, planned_load, run, sum};
 
 /// 100 requests a second for three seconds, and the last page of the run.
 fn load(endpoint: &str, variables: &[(&str, &str)]) -> (Ended, String) {
     let target = Target::start();
-    let (url, address) = (target.url("/"), format!("127.0.0.1:{}", free_port()));
     let begun = Instant::now();
-    let mut command = loadgen(&[
-        "hit",
-        &url,
-        "-r",
-        "100",
-        "-d",
-        "3s",
-        "--max-vus",
-        "300",
-        "--metrics-addr",
-        &address,
-        "--linger=20s",
-        endpoint,
-    ]);
-    command.envs(variables.iter().copied());
-    let running = Running(Some(command.spawn().unwrap()));
-    let mut last = String::new();
-    eventually(Duration::from_mins(1), "the run's end", || {
-        match get(&address, "/metrics") {
-            Ok(page) => {
-                last = page;
-                None
-            }
-            Err(_) => (!last.is_empty()).then_some(()),
-        }
-    });
-    let ended = running.wait().expect(0);
+    let (ended, last) = planned_load(&target.url("/"), &[endpoint], variables);
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     assert_eq!(target.seen().len(), 300, "the load is what it would be without");
-    assert_eq!(sum(&last, "loadgen_http_requests_total", &[]).to_string(), "300");
-    assert_eq!(
-        sum(&last, "loadgen_dropped_iterations_total", &[]).to_string(),
-        "0"
-    );
     (ended, last)
 }
 
@@ -219,16 +187,7 @@ fn past_the_limit_spans_are_counted_and_not_exported() {
         "40",
         &endpoint,
     ]);
-    let mut page = String::new();
-    eventually(Duration::from_mins(1), "the run's end", || {
-        match get(&address, "/metrics") {
-            Ok(text) => {
-                page = text;
-                None
-            }
-            Err(_) => (!page.is_empty()).then_some(()),
-        }
-    });
+    let page = last_page(&address);
     let ended = running.wait().expect(0);
     let limited = sum(
         &page,

@@ -201,6 +201,20 @@ impl Grafana {
         )
     }
 
+    /// A run that is to tell it, and logs in with this token.
+    fn annotated_by(&self, script: &Scripted, token: &str) -> Running {
+        let mut command = loadgen(&[
+            "run",
+            script.path(),
+            "-q",
+            "--metrics-addr",
+            "off",
+            "--grafana",
+            &self.url,
+        ]);
+        Running(Some(command.env("LOADGEN_GRAFANA_TOKEN", token).spawn().unwrap()))
+    }
+
     fn asked(&self) -> Vec<(String, String, Value)> {
         self.asked.lock().unwrap().clone()
     }
@@ -211,21 +225,7 @@ fn a_run_is_a_region_in_grafana_with_its_verdict() {
     let (grafana, server) = (Grafana::start(), Server::start());
     let script = script(&server.url("/"), "");
     let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
-    let mut command = loadgen(&[
-        "run",
-        script.path(),
-        "-q",
-        "--metrics-addr",
-        "off",
-        "--grafana",
-        &grafana.url,
-    ]);
-    let run = Running(Some(
-        command
-            .env("LOADGEN_GRAFANA_TOKEN", "glsa_secret\n")
-            .spawn()
-            .unwrap(),
-    ));
+    let run = grafana.annotated_by(&script, "glsa_secret\n");
     eventually(LIMIT, "that it began", || {
         (!grafana.asked().is_empty()).then_some(())
     });
@@ -273,17 +273,7 @@ fn a_token_that_is_missing_is_said_and_the_script_never_sees_one() {
     ));
     for (token, told) in [("", 0), ("glsa_wrong", 0), ("glsa_secret", 2)] {
         let before = grafana.asked().len();
-        let mut command = loadgen(&[
-            "run",
-            script.path(),
-            "-q",
-            "--metrics-addr",
-            "off",
-            "--grafana",
-            &grafana.url,
-        ]);
-        let run = Running(Some(command.env("LOADGEN_GRAFANA_TOKEN", token).spawn().unwrap()));
-        let ended = run.wait().expect(0);
+        let ended = grafana.annotated_by(&script, token).wait().expect(0);
         let said = ended.stderr.matches("401 Unauthorized").count();
         assert_eq!(said, usize::from(told == 0), "once: {}", ended.stderr);
         if told == 0 {

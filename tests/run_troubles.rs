@@ -9,42 +9,13 @@ mod run_support;
 use std::time::Duration;
 
 use otlp_support::{answering, hanging, refusing_grpc};
-use run_support::{Ended, Running, Server, eventually, free_port, get, loadgen, sum};
+use run_support::{Ended, Server, free_port, planned_load, sum};
 
 /// 100 requests a second for three seconds, and the last page of the run.
 fn load(flags: &[&str], variables: &[(&str, &str)]) -> (Ended, String) {
     let server = Server::start();
-    let (url, address) = (server.url("/"), format!("127.0.0.1:{}", free_port()));
-    let fixed = [
-        "hit",
-        &url,
-        "-r",
-        "100",
-        "-d",
-        "3s",
-        "--max-vus",
-        "300",
-        "--metrics-addr",
-        &address,
-    ];
-    let mut command = loadgen(&[&fixed[..], &["--linger=20s"], flags].concat());
-    command.envs(variables.iter().copied());
-    let running = Running(Some(command.spawn().unwrap()));
-    let mut last = String::new();
-    eventually(Duration::from_mins(1), "the run's end", || {
-        match get(&address, "/metrics") {
-            Ok(page) => {
-                last = page;
-                None
-            }
-            Err(_) => (!last.is_empty()).then_some(()),
-        }
-    });
-    let ended = running.wait().expect(0);
+    let (ended, last) = planned_load(&server.url("/"), flags, variables);
     assert_eq!(server.count(), 300, "the load is what it would be without");
-    assert_eq!(sum(&last, "loadgen_http_requests_total", &[]).to_string(), "300");
-    let dropped = sum(&last, "loadgen_dropped_iterations_total", &[]);
-    assert_eq!(dropped.to_string(), "0");
     (ended, last)
 }
 
@@ -55,20 +26,28 @@ fn told(ended: &Ended, page: &str, metric: &str, labels: &[&str], what: &str) {
     assert!(sum(page, metric, labels) > 0.0, "{metric} {labels:?}\n{page}");
 }
 
+/// The same of samples that were pushed in vain: each failure is counted as well, and the end of the run tells what was lost.
+fn pushed(ended: &Ended, page: &str, metric: &str, failures: &str, what: &str) {
+    told(ended, page, metric, LOST, what);
+    assert!(sum(page, failures, &[]) > 0.0, "{page}");
+    assert!(
+        ended.stderr.contains("samples were not taken"),
+        "{}",
+        ended.stderr
+    );
+}
+
 const LOST: &[&str] = &["result=\"lost\""];
 
 fn remote_write(port: u16, what: &str) -> String {
     let url = format!("http://127.0.0.1:{port}/api/v1/write");
     let (ended, page) = load(&["--remote-write", &url, "--remote-write-interval", "1s"], &[]);
-    told(&ended, &page, "loadgen_remote_write_samples_total", LOST, what);
-    assert!(
-        sum(&page, "loadgen_remote_write_failures_total", &[]) > 0.0,
-        "{page}"
-    );
-    assert!(
-        ended.stderr.contains("samples were not taken"),
-        "{}",
-        ended.stderr
+    pushed(
+        &ended,
+        &page,
+        "loadgen_remote_write_samples_total",
+        "loadgen_remote_write_failures_total",
+        what,
     );
     page
 }
@@ -125,15 +104,12 @@ fn otlp(port: u16, protocol: &str, what: &str) -> String {
             ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "700"),
         ],
     );
-    told(&ended, &page, "loadgen_otlp_metric_points_total", LOST, what);
-    assert!(
-        sum(&page, "loadgen_otlp_metric_failures_total", &[]) > 0.0,
-        "{page}"
-    );
-    assert!(
-        ended.stderr.contains("samples were not taken"),
-        "{}",
-        ended.stderr
+    pushed(
+        &ended,
+        &page,
+        "loadgen_otlp_metric_points_total",
+        "loadgen_otlp_metric_failures_total",
+        what,
     );
     page
 }

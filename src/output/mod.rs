@@ -15,6 +15,7 @@ mod process;
 mod progress;
 mod prometheus;
 mod push;
+mod refusal;
 mod remote;
 mod server;
 mod tell;

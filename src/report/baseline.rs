@@ -19,8 +19,6 @@ pub(super) use numbers::{Line, line_of, percent};
 
 /// Slower than this at 95 % is a matter for a follow-up, in milliseconds.
 const SLOW: f64 = 500.0;
-/// So is a greater share of errors.
-const ERRORS: f64 = 0.01;
 
 /// What the runs do not tell.
 #[derive(Debug, Clone, Default)]

@@ -24,6 +24,7 @@ mod groups;
 mod hints;
 mod html;
 mod junit;
+mod limits;
 mod lines;
 mod markdown;
 mod metrics;

@@ -320,6 +320,48 @@ pub fn eventually<T>(limit: Duration, what: &str, mut attempt: impl FnMut() -> O
     }
 }
 
+/// The last page of `/metrics` of a run that lingers until it is read.
+pub fn last_page(address: &str) -> String {
+    let mut last = String::new();
+    eventually(Duration::from_mins(1), "the run's end", || {
+        match get(address, "/metrics") {
+            Ok(page) => {
+                last = page;
+                None
+            }
+            Err(_) => (!last.is_empty()).then_some(()),
+        }
+    });
+    last
+}
+
+/// 100 requests a second for three seconds, none of them dropped, whatever else is told or in the way; and the last page.
+pub fn planned_load(url: &str, flags: &[&str], variables: &[(&str, &str)]) -> (Ended, String) {
+    let address = format!("127.0.0.1:{}", free_port());
+    let fixed = [
+        "hit",
+        url,
+        "-r",
+        "100",
+        "-d",
+        "3s",
+        "--max-vus",
+        "300",
+        "--metrics-addr",
+        &address,
+        "--linger=20s",
+    ];
+    let mut command = loadgen(&[&fixed[..], flags].concat());
+    command.envs(variables.iter().copied());
+    let running = Running(Some(command.spawn().unwrap()));
+    let last = last_page(&address);
+    let ended = running.wait().expect(0);
+    assert_eq!(sum(&last, "loadgen_http_requests_total", &[]).to_string(), "300");
+    let dropped = sum(&last, "loadgen_dropped_iterations_total", &[]);
+    assert_eq!(dropped.to_string(), "0");
+    (ended, last)
+}
+
 /// The sum of a metric's values on a `/metrics` page, over series with all of these labels.
 pub fn sum(page: &str, metric: &str, labels: &[&str]) -> f64 {
     let lines = page.lines().filter(|line| !line.starts_with('#'));

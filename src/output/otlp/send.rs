@@ -17,11 +17,10 @@ use super::spec::{OtlpError, OtlpSpec, Protocol, Signal};
 use super::wire::{Answer, Complaint};
 use crate::metrics::SpanDrop;
 use crate::net::{Client, Coding, JarChoice, NetOptions, Proxies, Request, Shared, Target, code};
+use crate::output::refusal::shortened;
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-/// The most of a complaint that is shown.
-const SHOWN: usize = 200;
 
 /// Why a batch was not taken.
 #[derive(Debug)]
@@ -230,11 +229,6 @@ fn refused(status: &Status) -> Fault {
             after: None,
         },
     }
-}
-
-fn shortened(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(SHOWN).collect()
 }
 
 /// A codec for a request that is encoded already.

@@ -6,13 +6,12 @@ use bytes::Bytes;
 use http::Method;
 
 use super::PushOptions;
-use crate::net::{Client, NetOptions, Request, SetupError, Shared, status_text};
+use crate::net::{Client, NetOptions, Request, SetupError, Shared};
 use crate::output::otlp::{Way, rejected};
+use crate::output::refusal::refusal;
 
 /// How long a receiver of remote write may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of a refusal is shown.
-const SHOWN: usize = 200;
 
 /// What became of a body.
 pub(super) enum Outcome {
@@ -80,18 +79,9 @@ impl Receiver {
 /// As the specification of remote write says: what is wrong with the request stays wrong; 429 and what the server suffers from
 /// passes.
 fn judge(status: u16, body: &[u8]) -> Outcome {
-    let text = String::from_utf8_lossy(body);
-    let line: String = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(SHOWN)
-        .collect();
-    let why = format!("{} {line}", status_text(status));
     match status {
         200..300 => Outcome::Taken,
-        429 | 500.. => Outcome::Later(why, None),
-        _ => Outcome::Refused(why),
+        429 | 500.. => Outcome::Later(refusal(status, body), None),
+        _ => Outcome::Refused(refusal(status, body)),
     }
 }

@@ -9,14 +9,13 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::net::{Client, Request, Target, status_text};
+use crate::net::{Client, Request, Target};
+use crate::output::refusal::refusal;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between tries, doubled from the first to the last.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
-/// How much of a refusal is shown.
-const SHOWN: usize = 200;
 
 /// What has become of the requests.
 #[derive(Debug, Default)]
@@ -88,21 +87,13 @@ impl Post {
             }
             (Some(error), _) => self.failed(&error.to_string()),
             (None, status) => {
-                let text = String::from_utf8_lossy(&response.body);
-                let line: String = text
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(SHOWN)
-                    .collect();
                 let mend = match (self.flag, status) {
                     ("grafana", 401 | 403) => {
                         "; LOADGEN_GRAFANA_TOKEN wants a service account's token that may write annotations"
                     }
                     _ => "",
                 };
-                self.failed(&format!("{} {line}{mend}", status_text(status)))
+                self.failed(&format!("{}{mend}", refusal(status, &response.body)))
             }
         }
     }

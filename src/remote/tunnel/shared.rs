@@ -186,8 +186,8 @@ impl Shared {
 
     /// How many lanes carry. Where an answer takes a while they wait for the network, and all do. Where it does not, they
     /// would take the processors from each other, and from who makes the load.
-    fn carriers(&self) -> usize {
-        match self.round_trip() {
+    fn carriers(&self, round_trip: Option<Duration>) -> usize {
+        match round_trip {
             Some(least) if least < NEAR => self.lanes_near.clamp(1, self.lanes.len()),
             _ => self.lanes.len(),
         }
@@ -195,7 +195,7 @@ impl Shared {
 
     /// Channels that this lane keeps open ahead for each target.
     pub fn warm_of(&self, index: usize) -> usize {
-        let carriers = self.carriers();
+        let carriers = self.carriers(self.round_trip());
         if index < carriers {
             self.warm.load(Ordering::SeqCst).div_ceil(carriers)
         } else {
@@ -206,9 +206,10 @@ impl Shared {
     /// Gives a connection to the lane where it waits the least for a channel; of those that carry first, then to the one
     /// that has the least to do. If none is up it waits for one.
     pub fn dispatch(&self, socket: TcpStream, target: usize) {
-        let carriers = self.carriers();
+        let round_trip = self.round_trip();
+        let carriers = self.carriers(round_trip);
         // A round trip for each channel: where it is short, many are open before the wait is worth an uneven share.
-        let nanos = self.round_trip().map_or(u128::MAX, |least| least.as_nanos());
+        let nanos = round_trip.map_or(u128::MAX, |least| least.as_nanos());
         let soon = u64::try_from(SOON.as_nanos() / nanos.max(1)).unwrap_or(u64::MAX);
         loop {
             let up = self.lanes.iter().enumerate().filter(|(_, lane)| lane.is_up());

@@ -4,7 +4,8 @@ use crate::report::format::{humanize_bytes, humanize_duration, number};
 use crate::report::saved::{SavedHost, SavedRun};
 
 use super::numbers::{Hold, STEPS_VUS, hold, line_of, max_rate_of, peak_vus, percent};
-use super::{ERRORS, Runs, SLOW, STEPS, breaking_point, code, parts, per_second, recovery};
+use super::{Runs, SLOW, STEPS, breaking_point, code, parts, per_second, recovery};
+use crate::report::limits::ERRORS;
 
 pub(super) fn section(runs: &Runs) -> String {
     let mut text = follow_ups(runs);

@@ -7,7 +7,7 @@ use crate::metrics::Trend;
 use crate::report::format::humanize_duration;
 use crate::report::saved::{SavedRun, count, rate, trend};
 
-use super::ERRORS;
+use crate::report::limits::ERRORS;
 
 /// How many virtual users the table of the store is about.
 pub(super) const STEPS_VUS: u32 = 50;

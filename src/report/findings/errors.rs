@@ -3,9 +3,8 @@
 use super::Finding;
 use super::joined::Joined;
 use super::stats::wilson;
+use crate::report::limits::ERRORS;
 
-/// More than this share of failed requests is too much.
-const LIMIT: f64 = 0.01;
 /// A second alone may be an accident: this one and the next two must show it together.
 const TOGETHER: usize = 3;
 /// The share of those is above the limit with this many standard deviations to spare: 99.5 %.
@@ -16,14 +15,14 @@ pub(super) fn exceeded(joined: &Joined) -> Option<Finding> {
     let points = &joined.points;
     let over = |at: usize| {
         let window = &points[at].window;
-        if window.failure_ratio() <= LIMIT {
+        if window.failure_ratio() <= ERRORS {
             return false;
         }
         let some = &points[at..(at + TOGETHER).min(points.len())];
         let (failed, all) = some.iter().fold((0, 0), |(failed, all), point| {
             (failed + point.window.failed, all + point.window.requests)
         });
-        wilson(failed as f64, all as f64, Z).0 > LIMIT
+        wilson(failed as f64, all as f64, Z).0 > ERRORS
     };
     let at = (0..points.len()).find(|at| over(*at))?;
     let point = &points[at];

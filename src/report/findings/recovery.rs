@@ -1,6 +1,7 @@
 //! How long the target takes to be itself again after a spike of load.
 
 use crate::report::baseline::recovery;
+use crate::report::limits::ERRORS;
 use crate::report::saved::SavedRun;
 
 use super::joined::{Joined, Point};
@@ -49,7 +50,7 @@ pub(super) fn recovered(run: &SavedRun, joined: &Joined) -> Option<Finding> {
     let errors = before
         .iter()
         .map(|point| point.window.failure_ratio())
-        .fold(0.01, f64::max);
+        .fold(ERRORS, f64::max);
     let back = |point: &Point| {
         point.window.requests > 0 && point.window.p95 <= limit && point.window.failure_ratio() <= errors
     };

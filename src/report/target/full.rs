@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::metrics::HostSample;
+use crate::report::limits;
 
 /// A limit that was touched.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,25 +39,32 @@ type Share = fn(&HostSample) -> Option<f64>;
 
 /// From which share on a resource counts as full.
 const FULL: [(&str, f64, Share); 11] = [
-    ("CPU", 0.95, |host| Some(host.cpu_utilization())),
-    ("one core (work that is not spread)", 0.98, |host| {
-        host.busiest_core().filter(|_| host.cpu_utilization() < 0.9)
+    ("CPU", limits::CPU, |host| Some(host.cpu_utilization())),
+    ("one core (work that is not spread)", limits::ONE_CORE, |host| {
+        host.busiest_core()
+            .filter(|_| host.cpu_utilization() < limits::SPARE)
     }),
-    ("CPU quota of the container", 0.25, |host| {
+    ("CPU quota of the container", limits::THROTTLED, |host| {
         host.group.as_ref()?.throttled
     }),
-    ("CPU that the hypervisor gave to others", 0.1, |host| {
+    ("CPU that the hypervisor gave to others", limits::STEAL, |host| {
         Some(host.cpu_steal)
     }),
-    ("memory", 0.95, |host| Some(host.memory_utilization())),
-    ("memory (work waits for it)", 0.1, |host| {
+    ("memory", limits::MEMORY, |host| Some(host.memory_utilization())),
+    ("memory (work waits for it)", limits::MEMORY_WAIT, |host| {
         Some(host.pressure?.memory)
     }),
-    ("swap", 0.9, |host| Some(host.swap?.ratio())),
-    ("disk", 0.95, |host| Some(host.disk.as_ref()?.busy)),
-    ("disk (work waits for it)", 0.5, |host| Some(host.pressure?.io)),
-    ("open files of the machine", 0.9, |host| Some(host.files?.ratio())),
-    ("tracked connections", 0.9, |host| Some(host.conntrack?.ratio())),
+    ("swap", limits::SWAP, |host| Some(host.swap?.ratio())),
+    ("disk", limits::DISK, |host| Some(host.disk.as_ref()?.busy)),
+    ("disk (work waits for it)", limits::DISK_WAIT, |host| {
+        Some(host.pressure?.io)
+    }),
+    ("open files of the machine", limits::FILES, |host| {
+        Some(host.files?.ratio())
+    }),
+    ("tracked connections", limits::CONNTRACK, |host| {
+        Some(host.conntrack?.ratio())
+    }),
 ];
 
 /// What is a failure whenever it happens.

@@ -1,5 +1,6 @@
 //! The resources of a machine, from which share on each counts as full, and when it was.
 
+use crate::report::limits;
 use crate::report::saved::{SavedHost, SavedProcess, SavedRun};
 
 use super::super::joined::Joined;
@@ -68,22 +69,34 @@ impl Full {
 
 /// A column, from which value on it is full, and what it is.
 const SHARES: [(&str, f64, &str); 11] = [
-    ("cpu_throttled", 0.25, "the CPU quota of the container on"),
-    ("cpu_steal", 0.1, "the CPU that the hypervisor leaves"),
-    ("cpu_utilization", 0.95, "the CPU of"),
-    ("swap_used", 0.9, "the swap space of"),
-    ("memory_utilization", 0.95, "the memory of"),
-    ("pressure_memory", 0.1, "the memory (work waits for it) of"),
-    ("disk_busy", 0.95, "the disk of"),
-    ("pressure_io", 0.5, "the disk (work waits for it) of"),
+    (
+        "cpu_throttled",
+        limits::THROTTLED,
+        "the CPU quota of the container on",
+    ),
+    ("cpu_steal", limits::STEAL, "the CPU that the hypervisor leaves"),
+    ("cpu_utilization", limits::CPU, "the CPU of"),
+    ("swap_used", limits::SWAP, "the swap space of"),
+    ("memory_utilization", limits::MEMORY, "the memory of"),
+    (
+        "pressure_memory",
+        limits::MEMORY_WAIT,
+        "the memory (work waits for it) of",
+    ),
+    ("disk_busy", limits::DISK, "the disk of"),
+    (
+        "pressure_io",
+        limits::DISK_WAIT,
+        "the disk (work waits for it) of",
+    ),
     (
         "open_files_utilization",
-        0.9,
+        limits::FILES,
         "the number of files that may be open on",
     ),
     (
         "conntrack_utilization",
-        0.9,
+        limits::CONNTRACK,
         "the number of tracked connections of",
     ),
     ("pressure_cpu", 0.75, "the CPU (work waits for it) of"),
@@ -104,7 +117,7 @@ pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64) -> Vec<Full> {
     for host in &run.hosts {
         let utilization = joined.host(host, "cpu_utilization");
         let spare = since(&utilization, hurt);
-        let spare = spare.is_empty() || median(&spare) < 0.9;
+        let spare = spare.is_empty() || median(&spare) < limits::SPARE;
         let before = found.len();
         if spare {
             let processes = host.processes.iter();
@@ -202,19 +215,18 @@ fn one_core(joined: &Joined, host: &SavedHost) -> Option<Full> {
         .into_iter()
         .map(|(at, busy)| {
             let others = all.iter().find(|(time, _)| (time - at).abs() < 1e-6);
-            let alone = others.is_some_and(|(_, all)| *all < 0.9);
+            let alone = others.is_some_and(|(_, all)| *all < limits::SPARE);
             (at, if alone { busy } else { 0.0 })
         })
         .collect();
-    let limit = 0.98;
-    let (onset, readings) = rows(alone, limit)?;
+    let (onset, readings) = rows(alone, limits::ONE_CORE)?;
     Some(Full {
         what: format!("one core of {} (work that is not spread)", host.host),
         onset,
         of_machine_cpu: false,
         unit: Unit::Share,
         readings,
-        limit,
+        limit: limits::ONE_CORE,
     })
 }
 
