@@ -1,15 +1,17 @@
-//! Every script of `tests/dialect/` is run unmodified against a room of our own. Comments at its head say what is expected:
+//! Every script of `tests/dialect/` is run unmodified against rooms of our own, for HTTP and for gRPC. Comments at its head say what is expected:
 //!
 //! `// args: …` more arguments; `// exit: N`; `// COUNTER: N` the count of a metric, such as `http_reqs`; `// checks: N` that
 //! many pass and none fails, or `N and M` for both; `// says: TEXT` a message. A script that says nothing else must end with 0 and without an error.
 #![allow(clippy::unwrap_used)]
 
 mod dialect_support;
+mod grpc_support;
 mod run_support;
 
 use std::path::{Path, PathBuf};
 
 use dialect_support::room::room;
+use grpc_support::Room;
 use run_support::loadgen;
 use serde_json::Value;
 
@@ -36,7 +38,7 @@ fn expectations(text: &str) -> Vec<(String, String)> {
 }
 
 /// What went otherwise than the script's head says.
-fn faults(script: &Path, address: &str) -> Vec<String> {
+fn faults(script: &Path, address: &str, grpc: &str) -> Vec<String> {
     let text = std::fs::read_to_string(script).unwrap();
     let expected = expectations(&text);
     let folder = tempfile::tempdir().unwrap();
@@ -48,6 +50,7 @@ fn faults(script: &Path, address: &str) -> Vec<String> {
     ];
     arguments.push(format!("--summary-export={}", export.display()));
     arguments.push(format!("--env=BASE=http://{address}"));
+    arguments.push(format!("--env=GRPC={grpc}"));
     let more = expected.iter().filter(|(name, _)| name == "args");
     arguments.extend(more.flat_map(|(_, value)| value.split_whitespace().map(str::to_owned)));
     arguments.push(script.display().to_string());
@@ -106,7 +109,7 @@ fn faults(script: &Path, address: &str) -> Vec<String> {
 
 #[test]
 fn every_script_gives_what_its_head_says() {
-    let address = room().to_string();
+    let (address, grpc) = (room().to_string(), Room::start().leave().to_string());
     let only = std::env::var("DIALECT_SCRIPT").unwrap_or_default();
     let mut failed = Vec::new();
     let scripts = scripts();
@@ -115,7 +118,7 @@ fn every_script_gives_what_its_head_says() {
         .iter()
         .filter(|script| script.to_string_lossy().contains(&only))
     {
-        let faults = faults(script, &address);
+        let faults = faults(script, &address, &grpc);
         if !faults.is_empty() {
             failed.push(format!("== {}\n{}", script.display(), faults.join("\n")));
         }

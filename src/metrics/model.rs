@@ -163,6 +163,10 @@ pub mod builtin {
         WS_CONNECTING = "ws_connecting", Trend, Time;
         WS_SESSION_DURATION = "ws_session_duration", Trend, Time;
         WS_PING = "ws_ping", Trend, Time;
+        GRPC_REQ_DURATION = "grpc_req_duration", Trend, Time;
+        GRPC_STREAMS = "grpc_streams", Counter, Default;
+        GRPC_STREAMS_MSGS_SENT = "grpc_streams_msgs_sent", Counter, Default;
+        GRPC_STREAMS_MSGS_RECEIVED = "grpc_streams_msgs_received", Counter, Default;
         /// Ours: from the moment an iteration was due to its start (open models).
         SCHEDULING_LAG = "scheduling_lag", Trend, Time;
         /// Ours: how late the runtime's timer fired (all models).

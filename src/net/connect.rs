@@ -110,19 +110,7 @@ pub(super) async fn reach(
     let (host, port) = proxy.map_or((&origin.host, origin.port), |proxy| {
         (&proxy.origin().host, proxy.origin().port)
     });
-    let address = shared.resolver.resolve(&shared.options, host, port).await?;
-
-    let start = Instant::now();
-    let dialed = tokio::time::timeout(shared.options.connect_timeout, dial(address, local)).await;
-    progress.connected(address, start.elapsed());
-    let tcp = match dialed {
-        Ok(Ok(tcp)) => tcp,
-        Ok(Err(error)) => return Err(NetError::dial(&error)),
-        Err(_) => return Err(NetError::dial_timeout()),
-    };
-    let marks = Rc::new(Marks::default());
-    progress.watch(&marks);
-    let mut stream = Metered::new(tcp, Rc::clone(&marks), shared.connections.open());
+    let (mut stream, address, marks) = open_tcp(shared, host, port, local, progress).await?;
     let tunnelled = origin.https || purpose == Purpose::WebSocket;
     if let Some(proxy) = proxy.filter(|_| tunnelled) {
         open_tunnel(&mut stream, origin, proxy).await?;
@@ -148,7 +136,7 @@ pub(super) async fn reach(
         Purpose::WebSocket => tls.http1_config_for(&origin.host),
     };
     let start = Instant::now();
-    let shaken = handshake_tls(config, origin, stream).await;
+    let shaken = handshake_tls(config, &origin.host, stream).await;
     progress.secured(start.elapsed());
     let stream = shaken?;
     let session = stream.get_ref().1;
@@ -159,6 +147,29 @@ pub(super) async fn reach(
         peer,
         http2,
     })
+}
+
+/// TCP to a host, by the rules for names and addresses, stamping `progress` on the way.
+pub(super) async fn open_tcp(
+    shared: &Shared,
+    host: &Hostname,
+    port: u16,
+    local: Option<IpAddr>,
+    progress: &Progress<'_>,
+) -> Result<(Metered, SocketAddr, Rc<Marks>), NetError> {
+    let address = shared.resolver.resolve(&shared.options, host, port).await?;
+    let start = Instant::now();
+    let dialed = tokio::time::timeout(shared.options.connect_timeout, dial(address, local)).await;
+    progress.connected(address, start.elapsed());
+    let tcp = match dialed {
+        Ok(Ok(tcp)) => tcp,
+        Ok(Err(error)) => return Err(NetError::dial(&error)),
+        Err(_) => return Err(NetError::dial_timeout()),
+    };
+    let marks = Rc::new(Marks::default());
+    progress.watch(&marks);
+    let stream = Metered::new(tcp, Rc::clone(&marks), shared.connections.open());
+    Ok((stream, address, marks))
 }
 
 async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
@@ -178,12 +189,13 @@ async fn dial(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
     Ok(tcp)
 }
 
-async fn handshake_tls(
+/// TLS with a host of this name.
+pub(super) async fn handshake_tls(
     config: Arc<rustls::ClientConfig>,
-    origin: &Origin,
+    host: &Hostname,
     stream: Metered,
 ) -> Result<tokio_rustls::client::TlsStream<Metered>, NetError> {
-    let name = match &origin.host {
+    let name = match host {
         Hostname::Ip(ip) => ServerName::from(*ip),
         Hostname::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
             NetError::new(
@@ -222,6 +234,17 @@ pub(super) async fn speak_h1(wire: Wire) -> Result<(http1::SendRequest<Outgoing>
 }
 
 async fn handshake_h2(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
+    let sender = speak_h2(wire).await?;
+    Ok(Conn::H2(H2 { peer, sender }))
+}
+
+/// HTTP/2 on a stream, driven by a task of its own until the last sender is gone.
+pub(super) async fn speak_h2<B>(wire: Wire) -> Result<http2::SendRequest<B>, NetError>
+where
+    B: hyper::body::Body + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     // Windows as Go's client has them: 4 MiB a stream, 1 GiB a connection, frames of 16 KiB.
     let (sender, driver) = http2::Builder::new(Local)
         .initial_stream_window_size(4 << 20)
@@ -233,7 +256,7 @@ async fn handshake_h2(wire: Wire, peer: Peer) -> Result<Conn, NetError> {
         // Whoever waits for a response on this connection is told about its end.
         let _ = driver.await;
     });
-    Ok(Conn::H2(H2 { peer, sender }))
+    Ok(sender)
 }
 
 /// Runs hyper's HTTP/2 tasks on the worker's own thread; they are not `Send`.

@@ -1,4 +1,4 @@
-//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, WebSocket, cookies, redirects, bodies, and the phase timings
+//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, WebSocket, gRPC, cookies, redirects, bodies, and the phase timings
 //! stamped at the I/O layer.
 //!
 //! A [`Client`] per virtual user sends [`Request`]s to parsed [`Target`]s. Every HTTP transaction, failed or not,
@@ -14,11 +14,13 @@ mod connections;
 mod cookies;
 mod decode;
 mod digest;
+mod direct;
 mod dns;
 mod encode;
 mod error;
 mod exchange;
 mod flight;
+pub mod grpc;
 mod headers;
 mod options;
 mod pool;
@@ -52,6 +54,6 @@ pub use response::{Hop, Response, ResponseCookie, Timings, status_text};
 pub use shared::Shared;
 pub use target::Target;
 pub use throttle::Throttle;
-pub use tls::TlsInfo;
+pub use tls::{TlsInfo, TlsMaterial};
 pub use trace::TraceContext;
 pub use websocket::{Closing, Event, Opening, Utf8Bytes, WebSocket, close_code};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderValue;
 
@@ -11,7 +11,11 @@ use super::dns::Resolver;
 use super::error::NetError;
 use super::flight::Flight;
 use super::options::{NetOptions, SetupError};
-use super::tls::{Tls, TlsPlan};
+use super::target::Hostname;
+use super::tls::{Tls, TlsMaterial, TlsPlan};
+
+/// Settings of single connections that are kept ready; scripts have few, and each takes a root store.
+const CUSTOM_KEPT: usize = 64;
 
 /// Shared by the clients of all threads.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub struct Shared {
     pub(super) user_agent: Option<HeaderValue>,
     tls_plan: TlsPlan,
     tls: OnceLock<Result<Tls, NetError>>,
+    custom: Mutex<Vec<(TlsMaterial, Arc<rustls::ClientConfig>)>>,
     next_local: AtomicUsize,
     pub(super) flight: Flight,
     pub(super) connections: Arc<Connections>,
@@ -47,6 +52,7 @@ impl Shared {
             resolver: Resolver::default(),
             user_agent,
             tls: OnceLock::new(),
+            custom: Mutex::default(),
             next_local: AtomicUsize::new(0),
             flight: Flight::default(),
             connections: Arc::default(),
@@ -82,6 +88,40 @@ impl Shared {
             .get_or_init(|| self.tls_plan.load())
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// The settings of a connection that says itself which protocols it speaks (ALPN), to a host, with `material` of its own
+    /// in place of the run's client certificates.
+    pub(super) fn tls_for(
+        &self,
+        host: &Hostname,
+        material: Option<&TlsMaterial>,
+        protocols: &[&[u8]],
+    ) -> Result<Arc<rustls::ClientConfig>, NetError> {
+        let tls = self.tls()?;
+        let known = match material {
+            None => Arc::clone(tls.config_for(host)),
+            Some(material) => self.custom(tls, material)?,
+        };
+        if known.alpn_protocols == protocols {
+            return Ok(known);
+        }
+        let mut config = rustls::ClientConfig::clone(&known);
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+
+    fn custom(&self, tls: &Tls, material: &TlsMaterial) -> Result<Arc<rustls::ClientConfig>, NetError> {
+        let mut kept = self.custom.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, config)) = kept.iter().find(|(known, _)| known == material) {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.tls_plan.with(tls, material)?);
+        if kept.len() >= CUSTOM_KEPT {
+            kept.clear();
+        }
+        kept.push((material.clone(), Arc::clone(&config)));
+        Ok(config)
     }
 
     /// The next of `localIPs`, if there are any.

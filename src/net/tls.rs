@@ -3,6 +3,8 @@
 //! Sessions are not resumed: every connection makes a full handshake, as k6's do, so that the handshakes a test
 //! measures are those of new visitors.
 
+mod material;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use super::error::{NetError, code};
 use super::options::{ClientIdentity, HostPattern, NetOptions, SetupError, TlsVersion};
 use super::target::Hostname;
 use crate::metrics::TlsTag;
+
+pub use material::TlsMaterial;
 
 /// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,8 @@ fn iana_name(suite: rustls::CipherSuite) -> &'static str {
 pub(super) struct Tls {
     plain: Arc<ClientConfig>,
     identities: Vec<(Vec<HostPattern>, Arc<ClientConfig>)>,
+    /// What is trusted; connections with settings of their own may trust more.
+    roots: Arc<RootCertStore>,
 }
 
 impl Tls {
@@ -158,7 +164,11 @@ impl TlsPlan {
                 ))
             })
             .collect::<Result<_, rustls::Error>>()?;
-        Ok(Tls { plain, identities })
+        Ok(Tls {
+            plain,
+            identities,
+            roots: store,
+        })
     }
 
     fn config(

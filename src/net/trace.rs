@@ -104,6 +104,13 @@ impl Stamp {
 
     /// Gives the next hop an identity, and the request the header that tells it.
     pub(super) fn apply(&self, request: &mut Request) -> Option<SpanIds> {
+        let (ids, header) = self.mark(request.given(&TRACEPARENT))?;
+        request.added.traceparent = header;
+        Some(ids)
+    }
+
+    /// An identity for what is sent next, and the header that tells it, unless the caller has `given` one.
+    pub(super) fn mark(&self, given: Option<&HeaderValue>) -> Option<(SpanIds, Option<HeaderValue>)> {
         let context = self.context.get()?;
         let id = self.id();
         let ids = SpanIds {
@@ -112,11 +119,9 @@ impl Stamp {
             parent: context.span,
             foreign: false,
         };
-        if let Some(own) = request.given(&TRACEPARENT) {
+        if let Some(own) = given {
             // The target's spans are children of the one that the script names, so ours is another child of it.
-            let own = TraceContext::parse(own.as_bytes());
-            request.added.traceparent = None;
-            return Some(match own {
+            let ids = match TraceContext::parse(own.as_bytes()) {
                 Some(own) => SpanIds {
                     trace: own.trace,
                     id,
@@ -124,11 +129,11 @@ impl Stamp {
                     foreign: true,
                 },
                 None => ids,
-            });
+            };
+            return Some((ids, None));
         }
         let header = TraceContext { span: id, ..context }.header();
-        request.added.traceparent = HeaderValue::from_maybe_shared(self.shared(&header)).ok();
-        Some(ids)
+        Some((ids, HeaderValue::from_maybe_shared(self.shared(&header)).ok()))
     }
 
     fn id(&self) -> u64 {

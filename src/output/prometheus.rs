@@ -168,6 +168,7 @@ fn families(page: &Page) -> Families {
     view.iterations(&mut families);
     view.data_and_checks(&mut families);
     view.websockets(&mut families);
+    view.grpc(&mut families);
     view.generator(&mut families);
     pushes(page, &mut families);
     spans(&page.spans, &mut families);

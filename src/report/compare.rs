@@ -18,13 +18,15 @@ pub use render::Format;
 pub(super) use render::code;
 
 /// What is compared unless the user names metrics.
-const USUAL: [&str; 6] = [
+const USUAL: [&str; 8] = [
     "http_req_duration",
     "http_req_failed",
     "http_reqs",
     "checks",
     "ws_connecting",
     "ws_sessions",
+    "grpc_req_duration",
+    "grpc_streams",
 ];
 /// Parts of a run are told apart by these tags.
 const PARTS: [&str; 3] = ["name", "service", "scenario"];

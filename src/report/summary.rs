@@ -281,15 +281,17 @@ enum Category {
     Execution,
     Network,
     WebSocket,
+    Grpc,
 }
 
 impl Category {
-    const ALL: [Category; 5] = [
+    const ALL: [Category; 6] = [
         Category::Custom,
         Category::Http,
         Category::Execution,
         Category::Network,
         Category::WebSocket,
+        Category::Grpc,
     ];
 
     fn title(self) -> &'static str {
@@ -299,6 +301,7 @@ impl Category {
             Category::Execution => "EXECUTION",
             Category::Network => "NETWORK",
             Category::WebSocket => "WEBSOCKET",
+            Category::Grpc => "GRPC",
         }
     }
 }
@@ -320,6 +323,10 @@ fn category(entry: &Entry) -> Option<Category> {
         | builtin::WS_CONNECTING
         | builtin::WS_SESSION_DURATION
         | builtin::WS_PING => Some(Category::WebSocket),
+        builtin::GRPC_REQ_DURATION
+        | builtin::GRPC_STREAMS
+        | builtin::GRPC_STREAMS_MSGS_SENT
+        | builtin::GRPC_STREAMS_MSGS_RECEIVED => Some(Category::Grpc),
         id if builtin::contains(id) => Some(Category::Execution),
         // Next to the latencies that it is a part of.
         _ if *entry.definition.name == *ROUND_TRIP => Some(Category::Http),

@@ -14,6 +14,8 @@ use rquickjs::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::net::grpc::{Methods, SchemaError};
+
 use super::{
     error::ScriptError,
     library::Library,
@@ -36,6 +38,7 @@ pub struct Program {
     failure: OnceLock<String>,
     secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
+    methods: Mutex<FxHashMap<Vec<u8>, Arc<Methods>>>,
 }
 
 impl Program {
@@ -68,6 +71,7 @@ impl Program {
             failure: OnceLock::new(),
             secrets: OnceLock::new(),
             complaints: Mutex::default(),
+            methods: Mutex::default(),
         }
     }
 
@@ -147,6 +151,25 @@ impl Program {
         let mut found: Vec<String> = of_code.map(|(_, origin)| origin.clone()).collect();
         found.sort();
         found
+    }
+
+    /// The gRPC methods that are known by this key; if it is the first time in the run that one asks for them, `make` makes
+    /// them.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub fn methods(
+        &self,
+        key: &[u8],
+        make: impl FnOnce() -> Result<Methods, SchemaError>,
+    ) -> Result<Arc<Methods>, SchemaError> {
+        let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = methods.get(key) {
+            return Ok(known.clone());
+        }
+        let made = Arc::new(make()?);
+        methods.insert(key.to_vec(), made.clone());
+        Ok(made)
     }
 
     /// The variables that the script documents.

@@ -201,6 +201,13 @@ impl Points {
             .sum()
     }
 
+    /// How many samples have this tag.
+    pub fn tagged_count(&self, metric: &str, tag: &str, value: &str) -> usize {
+        self.of(metric)
+            .filter(|point| point["data"]["tags"][tag] == value)
+            .count()
+    }
+
     /// The sum of the samples with this tag.
     pub fn tagged(&self, metric: &str, tag: &str, value: &str) -> f64 {
         self.of(metric)

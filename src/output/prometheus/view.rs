@@ -326,6 +326,41 @@ impl View<'_> {
         }
     }
 
+    pub(super) fn grpc(&self, families: &mut Families) {
+        self.histogram(
+            families,
+            "loadgen_grpc_request_duration_seconds",
+            "Time of a gRPC call or stream, from its start to its status.",
+            builtin::GRPC_REQ_DURATION,
+            &[
+                SCENARIO[0],
+                ("name", "name"),
+                ("service", "service"),
+                ("method", "method"),
+                ("status", "status"),
+            ],
+        );
+        for (name, help, metric) in [
+            (
+                "loadgen_grpc_streams_total",
+                "gRPC streams opened.",
+                builtin::GRPC_STREAMS,
+            ),
+            (
+                "loadgen_grpc_messages_sent_total",
+                "Messages sent on gRPC streams.",
+                builtin::GRPC_STREAMS_MSGS_SENT,
+            ),
+            (
+                "loadgen_grpc_messages_received_total",
+                "Messages received on gRPC streams.",
+                builtin::GRPC_STREAMS_MSGS_RECEIVED,
+            ),
+        ] {
+            self.counter(families, name, help, metric, SCENARIO);
+        }
+    }
+
     /// The generator about itself: what makes its other numbers believable.
     pub(super) fn generator(&self, families: &mut Families) {
         self.histogram(

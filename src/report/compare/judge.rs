@@ -183,6 +183,9 @@ impl Pair<'_> {
             "ws_sessions",
             "ws_msgs_sent",
             "ws_msgs_received",
+            "grpc_streams",
+            "grpc_streams_msgs_sent",
+            "grpc_streams_msgs_received",
         ];
         let worse = if known.contains(&metric) {
             Worse::Down

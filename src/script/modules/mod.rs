@@ -4,6 +4,7 @@ pub mod crypto;
 pub mod encoding;
 pub mod execution;
 mod files;
+pub mod grpc;
 pub mod html;
 pub mod http;
 pub mod k6;
@@ -40,6 +41,7 @@ pub fn names() -> &'static [&'static str] {
         "k6/html",
         "k6/http",
         "k6/metrics",
+        "k6/net/grpc",
         "k6/secrets",
         "k6/timers",
         "k6/websockets",
@@ -76,6 +78,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6/html" => Module::declare_def::<html::HtmlModule, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
+        "k6/net/grpc" => Module::declare_def::<grpc::Grpc, _>(ctx, name),
         "k6/timers" => Module::declare_def::<timers::Timers, _>(ctx, name),
         "loadgen/verify" => Module::declare_def::<verify::Verify, _>(ctx, name),
         EXECUTION => Module::declare_def::<execution::Execution, _>(ctx, name),
