@@ -4,6 +4,7 @@
 //! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, `verify()`, summary, a last scrape,
 //! tunnels, target.
 
+mod breakpoint;
 mod checkpoint;
 mod collect;
 mod display;
@@ -27,12 +28,13 @@ mod tunnels;
 mod verify;
 
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::{Instant, timeout};
 
+pub use breakpoint::{BreakpointOrder, criterion};
 pub use load::{Loaded, Prepared, load};
 pub use order::{DemoOrder, Ending, Linger, Order, RunError, SamplingOrder, Subject, SummaryOrder};
 pub use profile::names as profile_names;
@@ -40,20 +42,21 @@ pub use serve::{ServeError, Served, ensure as ensure_served};
 pub use suite::{Member, suite};
 pub use traces::TraceOrder;
 
-use self::collect::{Begun, Observer};
+use self::collect::{Begun, Current, Observer};
 use self::sampling::Sampling;
 use self::target::Target;
 use self::traces::Traces;
 use self::tunnels::{Tunnels, View};
-use crate::config::{Config, HttpDebug};
+use crate::config::{Config, HttpDebug, Scenario};
 use crate::engine::{
     self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
     UrlStaff,
 };
 use crate::metrics::machine::Machine;
-use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet};
+use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet, ThresholdSpec};
 use crate::net;
 use crate::output::{LivePage, RunState};
+use crate::report::saved::SavedBreakpoint;
 use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
 
 /// Runs a test from beginning to end, on the current thread's runtime.
@@ -89,17 +92,29 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let sampling = Sampling::start(opened, run.epoch, order.interval);
     let (batches, inbox) = engine::batches(run.workers);
     let _signals = signals::listen(run.control.clone());
-    let handle = run.launch(batches.clone())?;
+    let search = run.order.breakpoint.as_ref();
+    let (scenarios, control) = match search {
+        None => (run.config.scenarios.clone(), run.control.clone()),
+        Some(_) => (breakpoint::light(&run), Control::new()),
+    };
+    let handle = run.launch(scenarios, &control, batches.clone())?;
     let (ask, asked) = mpsc::channel(1);
-    let watching = observer.watch(inbox, asked, handle.live(), sampling);
+    let live = Current::new(handle.live());
+    let watching = observer.watch(inbox, asked, live.clone(), sampling);
     let keeping = async {
         if let Some(checkpoints) = &mut destinations.checkpoints {
             checkpoints.keep(&run, &page, &ask).await;
         }
         std::future::pending::<()>().await;
     };
+    let steering = async {
+        match search {
+            None => run.steer(handle, &batches, &page).await,
+            Some(order) => breakpoint::seek(&run, order, (handle, control), (&batches, &page, live)).await,
+        }
+    };
     let ending = tokio::select! {
-        ending = run.steer(handle, &batches, &page) => ending,
+        ending = steering => ending,
         () = keeping => Ending::Panic("checkpoints ended before the run".to_owned()),
     };
     drop(batches);
@@ -131,11 +146,18 @@ struct Run {
     live: OnceLock<Arc<Live>>,
     /// What the requests go through.
     tunnels: View,
+    /// What a search for the breaking point has come to.
+    ladder: Mutex<Option<SavedBreakpoint>>,
+    /// What virtual users have complained of: it is said once.
+    complaints: Arc<Complaints>,
 }
 
 impl Run {
     fn prepare(order: Order, loaded: Loaded, tunnels: View) -> Result<Run, RunError> {
-        let config = loaded.config.clone();
+        let mut config = loaded.config.clone();
+        if let Some(search) = &order.breakpoint {
+            search.narrow(&mut config)?;
+        }
         for warning in config.warnings.iter().chain(&without_effect(&config)) {
             tracing::warn!("{warning}");
         }
@@ -157,16 +179,23 @@ impl Run {
             machine: OnceLock::new(),
             live: OnceLock::new(),
             tunnels,
+            ladder: Mutex::default(),
+            complaints: Arc::default(),
             order,
             loaded,
             config,
         })
     }
 
-    /// Starts the workers, which begin to initialise their virtual users.
-    fn launch(&self, batches: Sender<Batch>) -> Result<Handle, RunError> {
+    /// Starts the workers of these scenarios, which begin to initialise their virtual users.
+    fn launch(
+        &self,
+        scenarios: Vec<Scenario>,
+        control: &Control,
+        batches: Sender<Batch>,
+    ) -> Result<Handle, RunError> {
         let spec = Spec {
-            scenarios: self.config.scenarios.iter().cloned().map(Arc::new).collect(),
+            scenarios: scenarios.into_iter().map(Arc::new).collect(),
             share: self.config.segment.clone(),
             workers: self.workers,
             registry: self.registry.clone(),
@@ -176,7 +205,7 @@ impl Run {
             batches,
         };
         let (epoch, net, tags) = (self.epoch, self.net.clone(), self.config.tags.clone());
-        let (complaints, control) = (Arc::new(Complaints::default()), self.control.clone());
+        let (complaints, control) = (self.complaints.clone(), control.clone());
         let tracing = self.traces.tracing();
         let handle = match &self.loaded.subject {
             Prepared::Script { program, .. } => {
@@ -208,17 +237,9 @@ impl Run {
         let mut set_up = Ok(());
         let initialised = self.initialise(&mut handle).await;
         if initialised {
-            self.begun.now(&self.epoch);
-            handle.live().begin();
-            state(RunState::Setup);
-            set_up = self.set_up(batches).await;
+            set_up = self.open(&handle.live(), batches, page).await;
             match &set_up {
                 Ok(()) => {
-                    self.tunnels.warm(handle.live().vus_max()).await;
-                    if self.order.metrics_addr.is_some() {
-                        scrape::first(page, self.order.linger, &self.control).await;
-                    }
-                    state(RunState::Running);
                     let start = Instant::now() + START_IN;
                     self.begun.load_at(&self.epoch, start);
                     handle.start(start);
@@ -244,6 +265,28 @@ impl Run {
         match (reason.map(Ending::from), torn_down) {
             (Some(ending), _) | (None, Err(ending)) => ending,
             (None, Ok(())) => Ending::Passed,
+        }
+    }
+
+    /// The test begins: `setup()`, channels that are opened ahead, a first scrape. The load can begin then.
+    async fn open(&self, live: &Live, batches: &Sender<Batch>, page: &LivePage) -> Result<(), Ending> {
+        self.begun.now(&self.epoch);
+        live.begin();
+        page.set_state(RunState::Setup);
+        self.set_up(batches).await?;
+        self.tunnels.warm(live.vus_max()).await;
+        if self.order.metrics_addr.is_some() {
+            scrape::first(page, self.order.linger, &self.control).await;
+        }
+        page.set_state(RunState::Running);
+        Ok(())
+    }
+
+    /// The thresholds that are judged on the whole run: none if parts of it are meant to break.
+    fn thresholds(&self) -> &[ThresholdSpec] {
+        match self.order.breakpoint {
+            None => &self.config.thresholds,
+            Some(_) => &[],
         }
     }
 
@@ -408,6 +451,8 @@ impl From<Reason> for Ending {
             Reason::Signal => Ending::Signal,
             Reason::Threshold(_) => Ending::Thresholds,
             Reason::Api => Ending::Api,
+            // A step of a search ends so, never a run.
+            Reason::Over => Ending::Passed,
             Reason::Lost(message) => Ending::Tunnel(message),
             Reason::Script {
                 kind: AbortKind::Abort,

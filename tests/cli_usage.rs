@@ -69,7 +69,7 @@ fn help_opens_with_the_commands_that_matter() {
     ] {
         assert!(head.contains(command), "{head}");
     }
-    for command in ["run", "hit"] {
+    for command in ["run", "hit", "breakpoint"] {
         let outcome = loadgen(&[command, "--help"], "");
         assert_eq!(outcome.code, 0);
         assert!(outcome.out.contains("Examples:\n  loadgen "), "{}", outcome.out);
@@ -236,6 +236,14 @@ fn usage_errors_are_configuration_errors() {
         (&["run", "x.js", "--workers", "0"], "0 is not in 1..=1024"),
         (&["completions", "tsh"], "invalid value 'tsh'"),
         (
+            &["breakpoint", "--precision", "0", "health"],
+            "not a share from 0.001 to 1, such as 0.05",
+        ),
+        (
+            &["breakpoint", "--by", "users", "health"],
+            "possible values: vus, rate",
+        ),
+        (
             &["hit", "-r", "5", "-n", "5", "http://127.0.0.1:1/"],
             "cannot be used with",
         ),
@@ -298,6 +306,56 @@ fn what_is_wrong_is_named_with_its_mend() {
         (
             &["run", "--tag", "a", "health"],
             "--tag (flag): \"a\" is not a tag; write it as name=value",
+        ),
+        (
+            &["breakpoint", "--criteria", "http_req_failed", "health"],
+            "--criteria 'http_req_failed': write it as METRIC: EXPRESSION, such as 'http_req_duration: p(95)<200'",
+        ),
+        (
+            &["breakpoint", "--criteria", "http_req_failed: p95<1", "health"],
+            "--criteria 'http_req_failed: p95<1': `p95<1`: a percentile is `p(N)`",
+        ),
+        (
+            &["breakpoint", "-u", "5", "health"],
+            "--vus says a load, and breakpoint seeks one: --start and --max-vus or --max-rate",
+        ),
+        (
+            &["breakpoint", "--execution-segment", "0:1/2", "health"],
+            "--execution-segment: breakpoint seeks with one process",
+        ),
+        (
+            &["breakpoint", "--start", "50", "--max-vus", "10", "health"],
+            "--start is 50 and --max-vus 10: it must begin below the most",
+        ),
+        (
+            &["breakpoint", "--min-step", "1s", "health"],
+            "--min-step: it must be at least 2 s",
+        ),
+        (
+            &["breakpoint", "--min-step", "9s", "--max-step", "8s", "health"],
+            "--max-step is less than --min-step",
+        ),
+        (
+            &[
+                "breakpoint",
+                "--metrics-addr",
+                "off",
+                "--scenario",
+                "nope",
+                "health",
+            ],
+            "the script has no scenario `nope`; it has default",
+        ),
+        (
+            &[
+                "breakpoint",
+                "--metrics-addr",
+                "off",
+                "--criteria",
+                "nope: rate<1",
+                "health",
+            ],
+            "there is no metric \"nope\"",
         ),
         (&["hit", "foo"], "foo: "),
         (&["hit", "-H", "x", hit], "--header x: write NAME: VALUE"),

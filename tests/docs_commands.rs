@@ -212,5 +212,6 @@ pages! {
     flux_gate "flux-gate",
     happy "happy",
     traces "traces",
+    breakpoint "breakpoint",
     writing_a_scenario "writing-a-scenario",
 }

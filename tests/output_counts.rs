@@ -62,7 +62,7 @@ fn summary_export_files_and_page_agree() {
     );
 
     let export: serde_json::Value =
-        serde_json::from_str(&summary_export(&snapshot, &TrendStat::DEFAULT)).unwrap();
+        serde_json::from_str(&summary_export(&snapshot, &TrendStat::DEFAULT, None)).unwrap();
     assert_eq!(export["metrics"]["http_reqs"]["count"], 1234);
     assert_eq!(export["metrics"]["iterations"]["count"], 1234);
     assert_eq!(export["metrics"]["http_req_failed"]["passes"], 124);

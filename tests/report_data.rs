@@ -30,7 +30,7 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn the_export_has_the_shape_of_the_reference() {
     let mut rig = reference_run();
-    let text = summary_export(&rig.finish(2000), &TrendStat::DEFAULT);
+    let text = summary_export(&rig.finish(2000), &TrendStat::DEFAULT, None);
     assert!(
         text.starts_with("{\n    \"metrics\": {\n        \"checks\": {\n"),
         "{text}"

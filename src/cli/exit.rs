@@ -42,6 +42,8 @@ pub enum ExitCode {
     Regression = 113,
     /// The tunnel to the server was lost for good.
     Tunnel = 114,
+    /// The target died while its breaking point was sought.
+    Dead = 115,
 }
 
 impl ExitCode {
@@ -67,6 +69,8 @@ impl From<&Ending> for ExitCode {
             Ending::Invalid(_) => ExitCode::Invalid,
             Ending::Panic(_) => ExitCode::Panic,
             Ending::Tunnel(_) => ExitCode::Tunnel,
+            Ending::Dead(_) => ExitCode::Dead,
+            Ending::TimeUp(_) => ExitCode::Timeout,
         }
     }
 }
@@ -120,6 +124,8 @@ mod tests {
             (Ending::Failed(String::new()), 110),
             (Ending::Invalid(String::new()), 111),
             (Ending::Tunnel(String::new()), 114),
+            (Ending::Dead(String::new()), 115),
+            (Ending::TimeUp(String::new()), 102),
         ] {
             assert_eq!(ExitCode::from(&ending).code(), code, "{ending:?}");
             assert_eq!(ending.code(), code, "{ending:?}, in a saved run");

@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown)] // The doc comment of an argument is its help text.
 
 pub mod baseline;
+pub mod breakpoint;
 pub mod compare;
 pub mod completions;
 pub mod exit;
@@ -52,6 +53,8 @@ pub enum Command {
     Run(Box<run::RunArgs>),
     /// Run the scenarios of a system one after another, with one verdict
     Suite(Box<suite::SuiteArgs>),
+    /// Find the highest load that still meets the criteria, and what gives way
+    Breakpoint(Box<breakpoint::BreakpointArgs>),
     /// Send the same request again and again, without a script
     Hit(Box<hit::HitArgs>),
     /// Forward ports of this machine to a server's, through SSH, until Ctrl-C
@@ -89,6 +92,7 @@ pub fn main() -> i32 {
     let code = match cli.command {
         Command::Run(args) => args.execute(),
         Command::Suite(args) => return args.execute(),
+        Command::Breakpoint(args) => args.execute(),
         Command::Hit(args) => args.execute(),
         Command::Tunnel(args) => args.execute(),
         Command::Demo(args) => demo(*args),

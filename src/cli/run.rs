@@ -33,6 +33,19 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Load")]
     allow_exec: bool,
 
+    #[command(flatten)]
+    demo: DemoFlags,
+
+    #[command(flatten)]
+    tunnel: TunnelFlags,
+
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+}
+
+/// The embedded target of a run.
+#[derive(Clone, Debug, Args)]
+pub struct DemoFlags {
     /// Start the embedded target on free ports, point the script's variables at it, and sample its CPU and memory
     #[arg(long, conflicts_with = "tunnel", help_heading = "Demo target")]
     demo: bool,
@@ -47,12 +60,19 @@ pub struct RunArgs {
         help_heading = "Demo target"
     )]
     demo_args: Option<String>,
+}
 
-    #[command(flatten)]
-    tunnel: TunnelFlags,
-
-    #[command(flatten)]
-    without_effect: WithoutEffect,
+impl DemoFlags {
+    /// Adds it to an order, if it is wanted.
+    pub fn add_to(&self, order: &mut Order) -> Result<(), String> {
+        if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
+            order.demo = Some(DemoOrder {
+                capacity: self.demo_capacity.map(Into::into),
+                arguments: words(self.demo_args.as_deref().unwrap_or_default())?,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Flags of k6 that are accepted and change nothing here.
@@ -166,12 +186,7 @@ impl RunArgs {
         let mut order = self.script.order(&self.results, progress)?;
         order.allow_exec = self.allow_exec;
         self.tunnel.add_to(&mut order)?;
-        if self.demo || self.demo_capacity.is_some() || self.demo_args.is_some() {
-            order.demo = Some(DemoOrder {
-                capacity: self.demo_capacity.map(Into::into),
-                arguments: words(self.demo_args.as_deref().unwrap_or_default())?,
-            });
-        }
+        self.demo.add_to(&mut order)?;
         Ok(order)
     }
 }

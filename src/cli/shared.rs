@@ -194,6 +194,7 @@ impl ResultArgs {
             allow_exec: false,
             profile: None,
             demo: None,
+            breakpoint: None,
             sampling: self.sampling()?,
             tunnels: Vec::new(),
             ignore_outages: false,
@@ -381,6 +382,8 @@ fn tell(ending: &run::Ending) {
         Ending::Failed(reason) => tracing::error!("the script marked the test as failed: {reason}"),
         Ending::Invalid(message) => tracing::error!("the result is invalid: {message}"),
         Ending::Tunnel(message) => tracing::error!("the test was stopped: {message}"),
+        Ending::Dead(message) => tracing::error!("the target is gone: {message}"),
+        Ending::TimeUp(message) => tracing::error!("time was up: {message}"),
         Ending::Panic(message) => tracing::error!("internal error, please report it: {message}"),
     }
 }

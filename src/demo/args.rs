@@ -54,6 +54,11 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s", help_heading = "Capacity")]
     pub jitter: Duration,
 
+    /// Requests that may spend their latency at the same time, as with a pool of database connections; the others wait in
+    /// the queue [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Capacity")]
+    pub pool: Option<NonZeroUsize>,
+
     /// Share of requests, 0 to 1, that fail with 500 while the queue is more than half full
     #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value_t = 0.0, help_heading = "Capacity")]
     pub error_rate: f64,
@@ -173,6 +178,7 @@ impl From<DemoArgs> for DemoOptions {
                 per_second: args.capacity,
                 latency: args.latency,
                 jitter: args.jitter,
+                pool: args.pool.map(NonZeroUsize::get),
                 error_rate: args.error_rate,
                 seed: args.seed,
             },

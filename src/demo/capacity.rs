@@ -3,7 +3,7 @@
 //! A request passes four stations, each of which may be absent:
 //!
 //! ```text
-//!   admission ──> pace (N/s) ──> worker slot (burns CPU) ──> latency (time only) ──> answer
+//!   admission ──> pace (N/s) ──> worker slot (burns CPU) ──> pool (time only) ──> answer
 //!       │ the queue is full            │ queue over half full
 //!       └─> 503, Retry-After           └─> a share of 500s
 //! ```
@@ -12,7 +12,8 @@
 //! generic cell rate algorithm): an idle target answers at once, a busy one makes requests wait longer and longer, and
 //! never lets more than N/s through, however coarse the timer is. *Worker slots* are threads that take requests from
 //! one first-come-first-served queue, so the slots are never idle while a request waits. A request that costs next to
-//! nothing and finds nobody waiting takes a free slot where it is, on the thread of its connection. *The queue* is
+//! nothing and finds nobody waiting takes a free slot where it is, on the thread of its connection. *The pool* has the
+//! requests that spend their latency, as if on a connection to a database: all of them, or so many at a time. *The queue* is
 //! everything between admission and the start of service; its limit is judged once, at admission: what was let in is
 //! served.
 
@@ -23,6 +24,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
 
 use super::burn::burn;
 use super::dice::Dice;
@@ -48,6 +51,8 @@ pub struct Limits {
     pub latency: Duration,
     /// How far the latency varies to either side, evenly.
     pub jitter: Duration,
+    /// Requests that may spend their latency at the same time; `None` for no limit.
+    pub pool: Option<usize>,
     /// Share of requests, 0–1, that fail while the queue is more than half full.
     pub error_rate: f64,
     /// Seed of the jitter and of the failures.
@@ -94,6 +99,7 @@ pub struct Capacity {
     started: Instant,
     line: Arc<Line>,
     slots: Option<Slots>,
+    pool: Option<Semaphore>,
     dice: Dice,
     counts: Arc<Counts>,
 }
@@ -109,8 +115,8 @@ struct Counts {
 
 /// What a request that was let in has to wait for.
 enum Ticket {
-    /// Nothing, and it works nothing.
-    Free,
+    /// Nothing, and it works nothing; its place in the pool, if there is one.
+    Free(Option<Place>),
     /// Nothing: it has a slot.
     Now(Busy),
     /// The instant at which the pace lets it go, if that is not now, and then a slot, if it works.
@@ -154,7 +160,9 @@ impl Capacity {
             Some(Slots::start(&limits, &line)?)
         };
         let dice = Dice::new(limits.seed);
+        let pool = limits.pool.map(Semaphore::new);
         Ok(Capacity {
+            pool,
             limits,
             started: Instant::now(),
             line,
@@ -180,27 +188,45 @@ impl Capacity {
             settled: false,
         };
         let fails = self.saturated() && self.dice.roll() < self.limits.error_rate;
-        match ticket {
-            Ticket::Free => {}
+        let place = match ticket {
+            Ticket::Free(place) => place,
             Ticket::Now(busy) => {
                 burn(cost);
                 drop(busy);
+                None
             }
             Ticket::Wait(place, start) => {
                 if let Some(start) = start {
                     tokio::time::sleep_until(start.into()).await;
                 }
                 match &self.slots {
-                    Some(slots) if !cost.is_zero() => slots.serve(place.into_slots(), cost).await,
-                    _ => drop(place),
+                    Some(slots) if !cost.is_zero() => {
+                        slots.serve(place.into_slots(), cost).await;
+                        None
+                    }
+                    _ => Some(place),
                 }
             }
-        }
-        let latency = self.latency();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
+        };
+        self.spend(place).await;
         accepted.settle(fails)
+    }
+
+    /// The latency, in a place of the pool where that has a limit.
+    async fn spend(&self, place: Option<Place>) {
+        let latency = self.latency();
+        if latency.is_zero() {
+            return;
+        }
+        let Some(pool) = &self.pool else {
+            drop(place);
+            return tokio::time::sleep(latency).await;
+        };
+        let at_pool = || Place::at(Station::Pool, &self.line);
+        let _place = place.map_or_else(at_pool, Place::into_pool);
+        // First come, first served. It is never closed.
+        let _permit = pool.acquire().await;
+        tokio::time::sleep(latency).await;
     }
 
     /// The counters now.
@@ -211,7 +237,7 @@ impl Capacity {
             failed: self.counts.failed.load(Ordering::Relaxed),
             rejected: self.counts.rejected.load(Ordering::Relaxed),
             abandoned: self.counts.abandoned.load(Ordering::Relaxed),
-            queue: self.line.queue(self.limits.workers),
+            queue: self.queue(),
             busy: self.line.busy(),
         }
     }
@@ -223,15 +249,16 @@ impl Capacity {
             .per_second
             .map(|rate| 1_000_000_000 / u64::from(rate.get()));
         let works = self.slots.is_some() && !cost.is_zero();
-        if interval.is_none() && !works {
-            return Some(Ticket::Free);
+        if interval.is_none() && !works && self.pool.is_none() {
+            return Some(Ticket::Free(None));
         }
         let mut next = locked(&self.line.next);
         let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let start = if interval.is_some() { now.max(*next) } else { now };
         let waits_for_pace = start > now;
         let waits_for_slot = works && self.line.in_slots() >= self.limits.workers;
-        if (waits_for_pace || waits_for_slot) && self.line.queue(self.limits.workers) >= self.limits.queue {
+        let waits_for_pool = self.limits.pool.is_some_and(|pool| self.line.in_pool() >= pool);
+        if (waits_for_pace || waits_for_slot || waits_for_pool) && self.queue() >= self.limits.queue {
             return None;
         }
         if let Some(interval) = interval {
@@ -241,7 +268,8 @@ impl Capacity {
             let start = self.started + Duration::from_nanos(start);
             Ticket::Wait(Place::at(Station::Pace, &self.line), Some(start))
         } else if !works {
-            Ticket::Free
+            let pooled = self.pool.is_some().then(|| Place::at(Station::Pool, &self.line));
+            Ticket::Free(pooled)
         } else if let Some(busy) = self.at_once(cost) {
             Ticket::Now(busy)
         } else {
@@ -256,8 +284,14 @@ impl Capacity {
         nobody_waits.then(|| slots.take(&self.line)).flatten()
     }
 
+    /// How many wait, for whatever.
+    fn queue(&self) -> usize {
+        self.line
+            .queue(self.limits.workers, self.limits.pool.unwrap_or(usize::MAX))
+    }
+
     fn saturated(&self) -> bool {
-        self.line.queue(self.limits.workers) > self.limits.queue / 2
+        self.queue() > self.limits.queue / 2
     }
 
     fn latency(&self) -> Duration {

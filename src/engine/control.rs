@@ -35,6 +35,8 @@ pub enum Reason {
     Threshold(String),
     /// The REST API.
     Api,
+    /// Its time is up, as was planned: a step of a search.
+    Over,
     /// A virtual user asked for it.
     Script {
         /// What in the script.

@@ -12,7 +12,7 @@ use crate::metrics::{Exemplars, HostSample, Snapshot, SpanStats, TunnelSample};
 
 use super::families::Format;
 use super::process;
-use super::prometheus::{Load, Page, RunInfo, RunState, SaveCounts, render};
+use super::prometheus::{Breaking, Load, Page, RunInfo, RunState, SaveCounts, render};
 use super::push::PushCounts;
 use super::remote;
 use super::tell::TellCounts;
@@ -137,6 +137,28 @@ impl LivePage {
     /// Shows this verdict on the run itself: one of `valid`, `suspect` and `invalid`.
     pub fn publish_validity(&self, verdict: &'static str) {
         self.lock().page.validity = verdict;
+    }
+
+    /// Shows how far the search for the breaking point is.
+    pub fn publish_breaking(&self, breaking: Breaking) {
+        self.lock().page.breaking = Some(breaking);
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.lock().page.snapshot.clone()
+    }
+
+    /// What the busiest target uses of its CPU, 0 to 1, and the cores that what is watched there uses.
+    pub fn target_use(&self) -> Option<(f64, Option<f64>)> {
+        let state = self.lock();
+        let up = state.page.hosts.iter().filter(|host| host.up);
+        let used = up.map(|host| {
+            let sample = &host.newest;
+            let watched = (!sample.processes.is_empty()).then(|| sample.processes_cpu_cores());
+            (sample.cpu_utilization(), watched)
+        });
+        used.max_by(|one, other| one.0.total_cmp(&other.0))
     }
 
     /// Shows these requests as examples of the durations' buckets.

@@ -31,7 +31,7 @@ pub use progress::{
     Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
     TunnelUse, Work,
 };
-pub use prometheus::{Load, Page, RunInfo, RunState, SaveCounts, ScenarioLoad, render};
+pub use prometheus::{Breaking, Load, Page, RunInfo, RunState, SaveCounts, ScenarioLoad, render};
 pub use push::{PushCounts, PushError, PushOptions, Pusher};
 pub use server::{BindError, MetricsServer};
 pub use tell::{GRAFANA_TOKEN, TellError, TellOptions, Teller};

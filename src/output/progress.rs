@@ -136,6 +136,18 @@ impl Progress {
         }
     }
 
+    /// Shows text above whatever is redrawn.
+    pub fn text(&self, text: &str) {
+        if self.mode != Mode::Quiet {
+            self.suspend(|| self.terminal.sink.show(text));
+        }
+    }
+
+    /// Whether it is redrawn, and no line that is shown stays.
+    pub fn redraws(&self) -> bool {
+        self.mode == Mode::Bars
+    }
+
     /// VUs initialise before the test's time begins: `done` of `total` have. Plain lines come only if it takes long.
     pub fn init(&self, done: u32, total: u32) {
         let mut state = self.state();

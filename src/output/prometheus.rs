@@ -104,6 +104,17 @@ impl SaveCounts {
     }
 }
 
+/// How far a search for the breaking point is. Loads are virtual users or iterations per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Breaking {
+    /// The load that is tried now, or was last.
+    pub trying: Option<u64>,
+    /// The highest that held.
+    pub held: Option<u64>,
+    /// The lowest that did not.
+    pub broke: Option<u64>,
+}
+
 /// Everything that a page shows.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -111,6 +122,8 @@ pub struct Page {
     pub state: RunState,
     /// Whether the generator keeps up: one of [`VALIDITY`].
     pub validity: &'static str,
+    /// How far the search for the breaking point is, if it is one.
+    pub breaking: Option<Breaking>,
     /// `None` until the first one was taken.
     pub snapshot: Option<Arc<Snapshot>>,
     pub load: Load,
@@ -213,6 +226,21 @@ fn run(page: &Page, families: &mut Families) {
             labels([("verdict", verdict)]),
             f64::from(u8::from(verdict == page.validity || (page.validity.is_empty() && verdict == VALIDITY[0]))),
         );
+    }
+    if let Some(breaking) = page.breaking {
+        let bounds = [
+            ("trying", breaking.trying),
+            ("held", breaking.held),
+            ("broke", breaking.broke),
+        ];
+        for (bound, load) in bounds.iter().filter_map(|(bound, load)| Some((bound, (*load)?))) {
+            families.gauge(
+                "loadgen_breakpoint_load",
+                "Load of the search for the breaking point, in virtual users or iterations per second: the one that is tried, the highest that held, the lowest that broke.",
+                labels([("bound", *bound)]),
+                load as f64,
+            );
+        }
     }
     let elapsed = page
         .snapshot

@@ -8,9 +8,15 @@ use crate::metrics::{Kind, Snapshot};
 use super::data::json_number;
 use super::groups::Group;
 use super::metrics::{entries, numbers};
+use super::saved::SavedBreakpoint;
 
-/// The export as text, indented by four spaces. In this format a threshold's `true` means that it *failed*.
-pub fn summary_export(snapshot: &Snapshot, stats: &[TrendStat]) -> String {
+/// The export as text, indented by four spaces. In this format a threshold's `true` means that it *failed*. A search for the
+/// breaking point is a member of its own.
+pub fn summary_export(
+    snapshot: &Snapshot,
+    stats: &[TrendStat],
+    breakpoint: Option<&SavedBreakpoint>,
+) -> String {
     let mut metrics = Map::new();
     for entry in entries(snapshot) {
         let mut object = Map::new();
@@ -34,7 +40,10 @@ pub fn summary_export(snapshot: &Snapshot, stats: &[TrendStat]) -> String {
         }
         metrics.insert(entry.name(), object.into());
     }
-    let export = json!({"metrics": metrics, "root_group": group(&Group::root(snapshot))});
+    let mut export = json!({"metrics": metrics, "root_group": group(&Group::root(snapshot))});
+    if let Some(Ok(found)) = breakpoint.map(serde_json::to_value) {
+        export["breakpoint"] = found;
+    }
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);

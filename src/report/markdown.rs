@@ -1,6 +1,7 @@
 //! A run as a few lines of Markdown, for the page that a CI system shows.
 
 use super::baseline::{Line, line_of, parts, percent};
+use super::breakpoint::rows;
 use super::compare::code;
 use super::format::number;
 use super::saved::{SavedRun, rate};
@@ -20,6 +21,7 @@ pub(super) fn markdown(run: &SavedRun) -> String {
     );
     text += &figures(run, &whole);
     text += &findings(run);
+    text += &ladder(run);
     if !run.thresholds.is_empty() {
         text += "\n| | Threshold | Was |\n|---|---|---:|\n";
         // What failed first.
@@ -73,6 +75,23 @@ fn findings(run: &SavedRun) -> String {
     }
     for found in &run.findings {
         text += &format!("- {}\n", plain(&found.text));
+    }
+    text
+}
+
+/// The loads of a search for the breaking point.
+fn ladder(run: &SavedRun) -> String {
+    let Some(found) = &run.breakpoint else {
+        return String::new();
+    };
+    let (names, rows) = rows(found);
+    let mut text = format!(
+        "\n| {} |\n|{}---|\n",
+        names.join(" | "),
+        "---:|".repeat(names.len() - 1)
+    );
+    for row in rows {
+        text += &format!("| {} |\n", row.join(" | "));
     }
     text
 }

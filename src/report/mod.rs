@@ -11,6 +11,7 @@
 )]
 
 pub mod baseline;
+pub mod breakpoint;
 mod brief;
 mod checks;
 pub mod compare;

@@ -9,6 +9,7 @@ mod file;
 pub(in crate::report) mod fixture;
 mod histogram;
 mod hosts;
+mod ladder;
 mod number;
 mod query;
 mod read;
@@ -22,6 +23,7 @@ use serde_json::Value;
 pub use build::Facts;
 pub use file::{Checkpoint, Destination, SaveError};
 pub use histogram::SavedTrend;
+pub use ladder::{PROBE, SavedBounds, SavedBreakpoint, SavedRecovery, SavedStep};
 pub use query::{Series, count, rate, trend};
 pub use read::ReadError;
 pub use scrub::Scrubber;
@@ -68,6 +70,9 @@ pub struct SavedRun {
     /// Missing in files of earlier builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<SavedValidity>,
+    /// The search for the breaking point, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakpoint: Option<SavedBreakpoint>,
     /// What loadgen concludes from the numbers.
     pub findings: Vec<SavedFinding>,
 }

@@ -1,7 +1,7 @@
 //! Where samples come together while a run is going: the collector, its outputs, and the once-a-second look.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -54,7 +54,7 @@ pub struct Observer {
     part: Part,
     display: Display,
     /// What the engine does; known once it has been launched.
-    live: Option<Arc<Live>>,
+    live: Option<Current>,
     gauged: bool,
     /// When this process's CPU time was last looked at, and what it was, in seconds.
     cpu: Option<(Instant, f64)>,
@@ -82,6 +82,26 @@ fn pushed_labels() -> Vec<(String, String)> {
         ("job".to_owned(), "loadgen".to_owned()),
         ("instance".to_owned(), instance),
     ]
+}
+
+/// What the engine is doing now. A search for the breaking point launches one engine after another.
+#[derive(Clone, Debug)]
+pub struct Current(Arc<Mutex<Arc<Live>>>);
+
+impl Current {
+    /// The first one.
+    pub fn new(live: Arc<Live>) -> Current {
+        Current(Arc::new(Mutex::new(live)))
+    }
+
+    /// The next one.
+    pub fn set(&self, live: Arc<Live>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+
+    fn get(&self) -> Arc<Live> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// When the test began, for rates: the time that virtual users take to initialise is not part of it.
@@ -141,8 +161,9 @@ impl Observer {
     /// One of them is not to be had.
     pub async fn open(run: &Run, demo: Option<&DemoChild>) -> Result<Observer, RunError> {
         let (registry, epoch) = (&run.registry, run.epoch);
-        let thresholds = &run.config.thresholds;
-        let mut collector = Collector::new(registry.clone(), epoch, thresholds.clone());
+        let thresholds = run.thresholds();
+        let mut collector = Collector::new(registry.clone(), epoch, thresholds.to_vec());
+        registry.protect(run.config.thresholds.iter().map(|spec| &spec.filter));
         if run.order.ignore_outages {
             collector.leave_out(OUTAGE);
         }
@@ -220,7 +241,7 @@ impl Observer {
         self,
         inbox: Receiver<Batch>,
         asked: Receiver<Ask>,
-        live: Arc<Live>,
+        live: Current,
         sampling: Sampling,
     ) -> JoinHandle<Observer> {
         tokio::spawn(self.collect(inbox, asked, live, sampling))
@@ -230,7 +251,7 @@ impl Observer {
         mut self,
         mut inbox: Receiver<Batch>,
         mut asked: Receiver<Ask>,
-        live: Arc<Live>,
+        live: Current,
         mut sampling: Sampling,
     ) -> Observer {
         let zero = Instant::from_std(self.epoch.instant);
@@ -240,7 +261,7 @@ impl Observer {
             tokio::select! {
                 biased;
                 () = sleep_until(zero + Duration::from_secs(second) + GRACE) => {
-                    self.look(second, &live);
+                    self.look(second, &live.get());
                     // A conductor that was held up does not go through every second it missed.
                     second = (second + 1).max(zero.elapsed().as_secs().saturating_sub(1));
                 }
@@ -254,8 +275,11 @@ impl Observer {
                     Some(batch) => {
                         self.absorb(batch);
                         // A run that ends within a second has its gauges too.
-                        if !self.gauged && live.vus() > 0 {
-                            self.gauges(zero.elapsed(), &live);
+                        if !self.gauged {
+                            let live = live.get();
+                            if live.vus() > 0 {
+                                self.gauges(zero.elapsed(), &live);
+                            }
                         }
                     }
                     None => {
@@ -327,7 +351,11 @@ impl Observer {
         };
         // The plan at the middle of the window.
         let middle = until.saturating_sub(Duration::from_millis(500));
-        let since = self.begun.load().and_then(|start| middle.checked_sub(start));
+        // The plans count from where their engine began.
+        let began = live
+            .load_began()
+            .map(|began| Duration::from_nanos(self.epoch.nanos(began)));
+        let since = began.and_then(|began| middle.checked_sub(began));
         let offered = since.map_or(0.0, |since| self.part.rate(live, since));
         self.collector.hold(offered, used);
     }
@@ -443,7 +471,8 @@ impl Observer {
         let last = self.collector.finish(until);
         let last = self.publish(last);
         self.publish_validity(&last);
-        if let Some(live) = &self.live {
+        if let Some(live) = self.live.as_ref().map(Current::get) {
+            let live = &*live;
             self.publish_load(live, last.elapsed);
             self.display
                 .show(live, &last.window, last.elapsed, self.control.level(), true);

@@ -11,11 +11,14 @@ use crate::metrics::{HostSample, TunnelSample, Window};
 use crate::output::{
     Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, TargetUse, TunnelUse,
 };
+use crate::report::breakpoint::By;
 
 /// Shows the progress of one run.
 pub struct Display {
     progress: Progress,
     config: Config,
+    /// The longest time of a search for the breaking point, if this is one: its steps are no scenarios of a plan.
+    search: Option<Duration>,
     /// What each host uses.
     targets: Vec<(Arc<str>, TargetUse)>,
     tunnel: Option<TunnelUse>,
@@ -33,13 +36,30 @@ impl Display {
                 .collect();
             format!("demo, {}", shown.join(", "))
         };
-        progress.header(&Header {
+        let search = run.order.breakpoint.as_ref();
+        let mut header = Header {
             outputs: run.order.outputs.iter().map(ToString::to_string).collect(),
             metrics: page.map(|page| format!("http://{}/metrics", page.address())),
             target: demo.map(services).or_else(|| run.tunnels.described()),
             ..Header::new(&run.order.name, &config)
-        });
+        };
+        if let Some(search) = search {
+            header.max_duration = search.max_duration;
+            header.max_vus = match search.by {
+                By::Vus => search.most,
+                By::Rate => u64::from(search.max_vus),
+            };
+            let span = format!(
+                "the highest load that holds is sought, from {} up to {} at the most",
+                search.by.load(search.start),
+                search.by.load(search.most)
+            );
+            let named = |(name, _): (String, String)| (name, span.clone());
+            header.scenarios = header.scenarios.into_iter().map(named).collect();
+        }
+        progress.header(&header);
         Display {
+            search: search.map(|search| search.max_duration),
             progress,
             config,
             targets: Vec::new(),
@@ -87,9 +107,13 @@ impl Display {
 
     /// Shows the run as it is; `last` leaves that standing.
     pub fn show(&self, live: &Live, window: &Window, elapsed: Duration, level: Level, last: bool) {
+        // A line that stays would tear the ladder.
+        if self.search.is_some() && !self.progress.redraws() {
+            return;
+        }
         let mut view = ProgressView {
             elapsed,
-            max_duration: self.config.max_duration(),
+            max_duration: self.search.unwrap_or_else(|| self.config.max_duration()),
             vus: live.vus(),
             vus_max: live.vus_max(),
             rps: window.rate(),
@@ -111,6 +135,9 @@ impl Display {
             view.complete += progress.complete;
             view.interrupted += progress.interrupted;
             view.dropped += progress.dropped;
+            if self.search.is_some() {
+                continue;
+            }
             view.scenarios.push(ScenarioLine::new(
                 scenario,
                 share,

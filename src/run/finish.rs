@@ -14,6 +14,7 @@ use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::{Pusher, RunState};
+use crate::report::breakpoint;
 use crate::report::saved::SavedRun;
 use crate::report::{
     DataOptions, Hint, SummaryMode, SummaryOptions, Verdict, findings_section, hints_section, summary,
@@ -75,10 +76,15 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: save:
     let save::Told { verification, hints } = told;
     let look = &run.order.summary;
     let stats = &run.config.summary_trend_stats;
+    // Means over loads that held and loads that broke are no summary of anything.
+    let search = saved.breakpoint.is_some();
     if let Some(path) = &look.export {
-        write(path, summary_export(snapshot, stats).as_bytes());
+        write(
+            path,
+            summary_export(snapshot, stats, saved.breakpoint.as_ref()).as_bytes(),
+        );
     }
-    let custom = if run.loaded.exports("handleSummary") {
+    let custom = if run.loaded.exports("handleSummary") && !search {
         handle_summary(run, snapshot).await
     } else {
         None
@@ -98,7 +104,11 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: save:
                 time_unit: run.config.summary_time_unit,
                 color: look.color,
             };
-            let mut sections = vec![summary(snapshot, timeline, &options)];
+            let mut sections = if search {
+                vec![breakpoint::section(saved, look.color)]
+            } else {
+                vec![summary(snapshot, timeline, &options)]
+            };
             sections.extend(run.tunnels.section(run, snapshot, look.color));
             sections.extend(verification.map(|verification| verification.section(look.color)));
             sections.push(findings_section(saved, look.color));

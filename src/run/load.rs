@@ -105,6 +105,9 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     if order.no_thresholds {
         raw.remove("thresholds");
     }
+    if let Some(search) = &order.breakpoint {
+        search.add_to(&mut raw);
+    }
     let kind = |name: &str| provisional.lookup(name).map(|id| provisional.definition(id).kind);
     let config = check(&raw, &kind)?;
     if let Prepared::Script { program, exports, .. } = &subject {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::breakpoint::BreakpointOrder;
 use super::tunnel::TunnelOrder;
 use crate::config::{ConfigErrors, RawOptions};
 use crate::engine::{EngineError, UrlPlan};
@@ -107,6 +108,8 @@ pub struct Order {
     pub profile: Option<String>,
     /// `--demo`.
     pub demo: Option<DemoOrder>,
+    /// `loadgen breakpoint`: the load is sought, whatever the script's is.
+    pub breakpoint: Option<BreakpointOrder>,
     /// `--sample-local` and `--watch`.
     pub sampling: SamplingOrder,
     /// `--tunnel`.
@@ -190,6 +193,10 @@ pub enum Ending {
     Failed(String),
     /// It ended as planned, but the generator measured itself, and `--strict` does not let that pass.
     Invalid(String),
+    /// The target of a search for the breaking point has died.
+    Dead(String),
+    /// Such a search did not end in time.
+    TimeUp(String),
     /// A bug in loadgen.
     Panic(String),
 }
@@ -210,6 +217,8 @@ impl Ending {
             Ending::Verify(_) => "verify",
             Ending::Failed(_) => "failed",
             Ending::Invalid(_) => "invalid",
+            Ending::Dead(_) => "dead",
+            Ending::TimeUp(_) => "timeout",
             Ending::Panic(_) => "panic",
         }
     }
@@ -229,6 +238,8 @@ impl Ending {
             Ending::Failed(_) => 110,
             Ending::Invalid(_) => 111,
             Ending::Tunnel(_) => 114,
+            Ending::Dead(_) => 115,
+            Ending::TimeUp(_) => 102,
             Ending::Panic(_) => 109,
         }
     }
@@ -242,6 +253,8 @@ impl Ending {
             | Ending::Failed(message)
             | Ending::Tunnel(message)
             | Ending::Invalid(message)
+            | Ending::Dead(message)
+            | Ending::TimeUp(message)
             | Ending::Panic(message) => Some(message),
             _ => None,
         }
@@ -272,6 +285,19 @@ pub enum RunError {
         "the profile `{0}` of this script is not an object of options, such as {{ vus: 1, duration: '30s' }}"
     )]
     ProfileShape(String),
+    /// A search for the breaking point in a part of a test.
+    #[error(
+        "the options ask for a part of the test (executionSegment), and breakpoint seeks with one process: take it out"
+    )]
+    Part,
+    /// `--scenario` names none.
+    #[error("the script has no scenario `{name}`; it has {}", known.join(", "))]
+    Scenario {
+        /// What was asked for.
+        name: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
     /// An option of the network.
     #[error(transparent)]
     Network(#[from] crate::net::SetupError),

@@ -135,6 +135,7 @@ pub fn saved(
             peak_memory: usage.peak_resident_bytes,
             scrubber: &scrubber(run),
             hints: told.hints,
+            breakpoint: run.ladder(),
         },
     )
 }

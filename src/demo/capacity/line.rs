@@ -21,6 +21,8 @@ pub struct Line {
     at_slots: AtomicUsize,
     /// In a slot. Those are counted above, too.
     busy: AtomicUsize,
+    /// In the pool, or waiting for a place in it.
+    at_pool: AtomicUsize,
 }
 
 impl Line {
@@ -28,6 +30,7 @@ impl Line {
         match station {
             Station::Pace => &self.at_pace,
             Station::Slots => &self.at_slots,
+            Station::Pool => &self.at_pool,
         }
     }
 
@@ -46,9 +49,16 @@ impl Line {
         self.at_slots.load(Ordering::SeqCst)
     }
 
-    /// How many wait. Who goes to a free one of `workers` slots does not.
-    pub fn queue(&self, workers: usize) -> usize {
-        self.at_pace.load(Ordering::SeqCst) + self.in_slots().saturating_sub(workers)
+    /// Those in the pool, or who wait for a place in it.
+    pub fn in_pool(&self) -> usize {
+        self.at_pool.load(Ordering::SeqCst)
+    }
+
+    /// How many wait. Who goes to a free one of `workers` slots or of the places of the `pool` does not.
+    pub fn queue(&self, workers: usize, pool: usize) -> usize {
+        self.at_pace.load(Ordering::SeqCst)
+            + self.in_slots().saturating_sub(workers)
+            + self.in_pool().saturating_sub(pool)
     }
 
     /// Takes one of `workers` slots, if one is free.
@@ -72,6 +82,8 @@ pub enum Station {
     Pace,
     /// A slot, and the work in it.
     Slots,
+    /// A place in the pool, and the time in it.
+    Pool,
 }
 
 /// A request's place at a station; given up when it moves on, or when its client leaves.
@@ -93,10 +105,19 @@ impl Place {
 
     /// Moves on to the slots, if it is not there yet. The new place is taken before the old one is given up.
     pub fn into_slots(self) -> Place {
-        match self.station {
-            Station::Pace => Place::at(Station::Slots, &self.line),
-            Station::Slots => self,
+        self.onto(Station::Slots)
+    }
+
+    /// Moves on to the pool, if it is not there yet.
+    pub fn into_pool(self) -> Place {
+        self.onto(Station::Pool)
+    }
+
+    fn onto(self, station: Station) -> Place {
+        if self.station == station {
+            return self;
         }
+        Place::at(station, &self.line)
     }
 }
 

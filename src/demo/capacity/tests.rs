@@ -10,6 +10,7 @@ fn limits() -> Limits {
         per_second: None,
         latency: Duration::ZERO,
         jitter: Duration::ZERO,
+        pool: None,
         error_rate: 0.0,
         seed: 1,
     }
@@ -166,6 +167,24 @@ async fn latency_takes_time_but_no_slot() {
         took >= Duration::from_millis(30) && took < Duration::from_millis(300),
         "{took:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_serves_so_many_at_a_time_and_the_rest_waits_or_is_rejected() {
+    let capacity = capacity(Limits {
+        latency: Duration::from_millis(100),
+        pool: Some(4),
+        queue: 6,
+        ..limits()
+    });
+    let started = tokio::time::Instant::now();
+    let turns = all_at_once(&capacity, 15).await;
+    assert_eq!(count(&turns, |turn| *turn == Turn::Served), 10);
+    assert_eq!(count(&turns, |turn| matches!(turn, Turn::Rejected { .. })), 5);
+    // Four, four and two.
+    assert_eq!(started.elapsed().as_millis() / 10, 30);
+    let stats = capacity.stats();
+    assert_eq!((stats.queue, stats.served), (0, 10));
 }
 
 #[test]

@@ -59,6 +59,11 @@ fn load(options: &Value) -> Map<String, Value> {
 /// What makes the runs hard to compare.
 pub(super) fn warnings(base: &SavedRun, run: &SavedRun) -> Vec<String> {
     let mut warnings = Vec::new();
+    if base.breakpoint.is_some() || run.breakpoint.is_some() {
+        let means =
+            "one of them sought a breaking point: its means are over loads that held and loads that broke";
+        warnings.push(means.to_owned());
+    }
     let mut differ = |what: &str, base: &str, run: &str| {
         if base != run {
             warnings.push(format!("{what} differs: {base} in the base, {run} in the run"));

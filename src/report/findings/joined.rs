@@ -33,7 +33,7 @@ impl Point {
 
 /// The windows of the load.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Joined {
+pub(in crate::report) struct Joined {
     pub(super) points: Vec<Point>,
     pub(super) unit: Unit,
     /// When the load began on the file's axis, in seconds.
@@ -81,6 +81,30 @@ impl Joined {
             unit,
             zero,
         }
+    }
+
+    /// The part between two times on the file's axis, as if it were all of the load.
+    pub(super) fn between(&self, from: f64, to: f64) -> Joined {
+        let (since, until) = (from - self.zero, to - self.zero);
+        let within = self
+            .points
+            .iter()
+            .filter(|point| point.at > since && point.at <= until + 0.5);
+        Joined {
+            points: within
+                .map(|point| Point {
+                    at: point.at - since,
+                    ..*point
+                })
+                .collect(),
+            unit: self.unit,
+            zero: from,
+        }
+    }
+
+    /// When the load began on the file's axis, in seconds.
+    pub(in crate::report) fn zero(&self) -> f64 {
+        self.zero
     }
 
     /// A load in words: `143 VUs`, `500 iterations/s`.

@@ -12,17 +12,21 @@ mod knee;
 mod recovery;
 mod saturation;
 mod section;
-mod stats;
+pub(in crate::report) mod stats;
 #[cfg(test)]
 mod synthetic;
 mod validity;
 
 use std::collections::BTreeMap;
 
+use super::breakpoint;
 use super::saved::{SavedFinding, SavedRun};
 
 pub use section::findings_section;
 pub use validity::{Trust, Validity, Verdict, outages_since};
+
+pub(in crate::report) use joined::Joined as Part;
+pub(in crate::report) use saturation::{Fullness, failures};
 
 use joined::Joined;
 
@@ -59,7 +63,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(name: &'static str, text: String) -> Finding {
+    pub(in crate::report) fn new(name: &'static str, text: String) -> Finding {
         Finding {
             name,
             text,
@@ -69,18 +73,18 @@ impl Finding {
         }
     }
 
-    fn at(self, at: f64) -> Finding {
+    pub(in crate::report) fn at(self, at: f64) -> Finding {
         Finding { at: Some(at), ..self }
     }
 
-    fn sure(self, confidence: Confidence) -> Finding {
+    pub(in crate::report) fn sure(self, confidence: Confidence) -> Finding {
         Finding {
             confidence: Some(confidence),
             ..self
         }
     }
 
-    fn with<const N: usize>(mut self, evidence: [(&'static str, f64); N]) -> Finding {
+    pub(in crate::report) fn with<const N: usize>(mut self, evidence: [(&'static str, f64); N]) -> Finding {
         self.evidence
             .extend(evidence.into_iter().filter(|(_, value)| value.is_finite()));
         self
@@ -103,8 +107,36 @@ struct Hurt {
     at: f64,
 }
 
+/// The part of a run in which there was a load, for who asks about parts of it.
+pub(in crate::report) fn joined_of(run: &SavedRun) -> Part {
+    Joined::of(run)
+}
+
+/// What was full from one time on the axis to another, and how full; the more particular first. With an `ease` of less than 1
+/// what came near it counts, too.
+pub(in crate::report) fn full_during(
+    run: &SavedRun,
+    whole: &Part,
+    (from, to): (f64, f64),
+    ease: f64,
+) -> Vec<Fullness> {
+    saturation::full_during(run, &whole.between(from, to), ease)
+}
+
+/// What a request costs the target and the tunnel, over all steps of a search.
+pub(in crate::report) fn cost(run: &SavedRun, whole: &Part) -> Vec<Finding> {
+    let mut list = Vec::new();
+    list.extend(cost::per_request(run, whole));
+    list.extend(cost::tunnel_share(run));
+    list
+}
+
 /// What follows from this run.
 pub fn findings(run: &SavedRun) -> Findings {
+    // Its load goes up and down: what holds for a ramp does not for it.
+    if let Some(found) = &run.breakpoint {
+        return breakpoint::findings(run, found);
+    }
     let joined = Joined::of(run);
     let validity = validity::of_run(run, &joined);
     let mut list = Vec::new();

@@ -46,7 +46,7 @@ pub(super) fn saturation(
     }
     let end = joined.end();
     let latest = hurt.at + LATE.max(0.2 * (end - hurt.at));
-    let mut causes: Vec<(Full, f64)> = full(run, joined, hurt.at)
+    let mut causes: Vec<(Full, f64)> = full(run, joined, hurt.at, 1.0)
         .into_iter()
         .filter(|full| full.onset <= latest)
         .map(|full| {
@@ -102,7 +102,7 @@ pub(super) fn saturation(
 
 /// What was full although nothing got worse by it.
 fn unhurt(run: &SavedRun, joined: &Joined) -> Option<Finding> {
-    let mut full = full(run, joined, joined.end() / 2.0);
+    let mut full = full(run, joined, joined.end() / 2.0, 1.0);
     full.sort_by(|a, b| a.onset.total_cmp(&b.onset));
     let first = full
         .into_iter()
@@ -120,6 +120,30 @@ fn unhurt(run: &SavedRun, joined: &Joined) -> Option<Finding> {
             .sure(Confidence::Low)
             .with([("level", first.median()), ("peak", first.peak())]),
     )
+}
+
+/// A resource that was full for most of a part of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) struct Fullness {
+    /// Which one, of whom.
+    pub(in crate::report) what: String,
+    /// How full, in words.
+    pub(in crate::report) level: String,
+    /// Whether it is something that happened, and no share.
+    pub(in crate::report) is_event: bool,
+}
+
+/// What was full, or with an `ease` of less than 1 near it, for most of a part of a run.
+pub(super) fn full_during(run: &SavedRun, part: &Joined, ease: f64) -> Vec<Fullness> {
+    full(run, part, 0.0, ease)
+        .into_iter()
+        .filter(|full| full.share_from(0.0) >= MOST_OF_IT)
+        .map(|full| Fullness {
+            level: full.level() + &shared(run, part, &full),
+            what: full.what,
+            is_event: full.is_event,
+        })
+        .collect()
 }
 
 fn relative(lead: f64) -> String {
@@ -145,6 +169,18 @@ fn shared(run: &SavedRun, joined: &Joined, full: &Full) -> String {
 
 /// What most of the failed requests were answered: a limit of the target's own has no other witness.
 fn answered(run: &SavedRun) -> String {
+    let Some((reason, share, _)) = failures(run) else {
+        return String::new();
+    };
+    let limit = match reason.as_str() {
+        "status 503" | "status 429" => ", a limit of its own",
+        _ => "",
+    };
+    format!(" ({:.0} % of what failed was {reason}{limit})", share * 100.0)
+}
+
+/// The most frequent reason of failures, its share, and how many failed.
+pub(in crate::report) fn failures(run: &SavedRun) -> Option<(String, f64, u64)> {
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for (tags, value) in run.series("http_req_failed").rows {
         let Value::Rate { passes, .. } = value else {
@@ -161,13 +197,6 @@ fn answered(run: &SavedRun) -> String {
         *reasons.entry(reason).or_insert(0) += passes;
     }
     let total: u64 = reasons.values().sum();
-    let Some((reason, count)) = reasons.iter().max_by_key(|(_, count)| **count) else {
-        return String::new();
-    };
-    let limit = match reason.as_str() {
-        "status 503" | "status 429" => ", a limit of its own",
-        _ => "",
-    };
-    let share = *count as f64 / total as f64 * 100.0;
-    format!(" ({share:.0} % of what failed was {reason}{limit})")
+    let (reason, count) = reasons.into_iter().max_by_key(|(_, count)| *count)?;
+    Some((reason, count as f64 / total as f64, total))
 }

@@ -105,7 +105,7 @@ pub(super) fn theil_sen(points: &[(f64, f64)], z: f64) -> Option<Slope> {
 }
 
 /// How much each value resembles the one before it.
-fn lag_one(values: &[f64]) -> f64 {
+pub(in crate::report) fn lag_one(values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     if square <= 0.0 {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::report::baseline::{line_of, percent};
+use crate::report::breakpoint::rows;
 use crate::report::format::{humanize_bytes, humanize_duration, number};
 use crate::report::saved::{SavedMachine, SavedRun, trend};
 use crate::report::values::threshold_value;
@@ -95,7 +96,8 @@ pub(super) fn distribution(run: &SavedRun) -> String {
 
 /// Everything below the charts.
 pub(super) fn all(run: &SavedRun) -> String {
-    let mut text = thresholds(run);
+    let mut text = ladder(run);
+    text += &thresholds(run);
     text += &endpoints(run);
     text += &checks(run);
     text += &environment(run);
@@ -106,6 +108,22 @@ pub(super) fn all(run: &SavedRun) -> String {
             "<details><summary>The options that were in force</summary><pre>{}</pre></details>\n<p><code>{}</code></p>\n",
             escape(&options),
             escape(&run.run.command.join(" "))
+        ),
+    )
+}
+
+/// The loads of a search for the breaking point.
+fn ladder(run: &SavedRun) -> String {
+    let Some(found) = &run.breakpoint else {
+        return String::new();
+    };
+    let (names, rows) = rows(found);
+    let criteria = escape(&found.criteria.join(", "));
+    section(
+        "Ladder",
+        &format!(
+            "<p class=\"note\">What had to hold: <code>{criteria}</code></p>\n{}",
+            table(&names, &rows)
         ),
     )
 }

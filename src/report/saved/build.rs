@@ -18,10 +18,10 @@ use crate::report::groups::Group;
 use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
-    FORMAT, Metric, RunFacts, SavedAssertion, SavedCheck, SavedCounter, SavedEnding, SavedFinding,
-    SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedOutage, SavedRate, SavedRun,
-    SavedStrand, SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedValidity, SavedVerification,
-    Stats, VERSION, hosts,
+    FORMAT, Metric, RunFacts, SavedAssertion, SavedBreakpoint, SavedCheck, SavedCounter, SavedEnding,
+    SavedFinding, SavedGauge, SavedGenerator, SavedLimits, SavedMachine, SavedMetrics, SavedOutage,
+    SavedRate, SavedRun, SavedStrand, SavedTarget, SavedThreshold, SavedTimeline, SavedTrend, SavedValidity,
+    SavedVerification, Stats, VERSION, hosts,
 };
 
 /// So many series of one metric are kept apart. The rest, those of the fewest samples, become one, so that totals
@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub scrubber: &'a Scrubber,
     /// What is said about failed requests.
     pub hints: &'a [Hint],
+    /// The search for the breaking point, if it is one.
+    pub breakpoint: Option<SavedBreakpoint>,
 }
 
 impl SavedRun {
@@ -114,6 +116,7 @@ impl SavedRun {
             hosts: hosts::hosts(&timeline.hosts),
             generator: generator(snapshot, facts),
             validity: None,
+            breakpoint: facts.breakpoint.clone(),
             findings: Vec::new(),
         }
         .concluded(facts.hints, scrubber)

@@ -96,6 +96,7 @@ fn facts<'a>(
         peak_memory: 1 << 20,
         scrubber,
         hints: &[],
+        breakpoint: None,
     }
 }
 

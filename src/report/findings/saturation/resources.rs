@@ -15,6 +15,8 @@ pub(super) struct Full {
     pub(super) onset: f64,
     /// Whether it is the CPU of all that runs on the machine.
     pub(super) of_machine_cpu: bool,
+    /// Whether it is something that happened, and no share.
+    pub(super) is_event: bool,
     unit: Unit,
     /// Time and value, and from which value on it is full.
     readings: Vec<(f64, f64)>,
@@ -102,6 +104,15 @@ const SHARES: [(&str, f64, &str); 11] = [
     ("pressure_cpu", 0.75, "the CPU (work waits for it) of"),
 ];
 
+/// Shares that stay near nothing until shortly before they are full; the others rise with the load.
+const SUDDEN: [&str; 5] = [
+    "cpu_throttled",
+    "cpu_steal",
+    "pressure_memory",
+    "pressure_io",
+    "pressure_cpu",
+];
+
 /// What is a failure whenever it happens: a column that counts, and what it counts.
 const EVENTS: [(&str, &str); 2] = [
     ("listen_drops", "the accept queue (connections dropped) of"),
@@ -111,8 +122,9 @@ const EVENTS: [(&str, &str); 2] = [
 /// Below this share a process does not keep its cores busy.
 const OF_A_CORE: f64 = 0.92;
 
-/// Everything that was full at some time, the more particular first. `hurt` is when it got worse.
-pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64) -> Vec<Full> {
+/// Everything that was full at some time, the more particular first. `hurt` is when it got worse. With an `ease` of less than 1
+/// what comes near it counts, too.
+pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64, ease: f64) -> Vec<Full> {
     let mut found = Vec::new();
     for host in &run.hosts {
         let utilization = joined.host(host, "cpu_utilization");
@@ -121,12 +133,17 @@ pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64) -> Vec<Full> {
         let before = found.len();
         if spare {
             let processes = host.processes.iter();
-            found.extend(processes.filter_map(|process| own_cores(joined, host, process, hurt)));
+            found.extend(processes.filter_map(|process| own_cores(joined, host, process, (hurt, ease))));
             if found.len() == before {
-                found.extend(one_core(joined, host));
+                found.extend(one_core(joined, host, ease));
             }
         }
         for (column, limit, what) in SHARES {
+            let limit = if SUDDEN.contains(&column) {
+                limit * ease.powi(5)
+            } else {
+                limit * ease
+            };
             let mut shares = joined.host(host, column);
             if column == "cpu_utilization" {
                 // What the hypervisor takes is gone as well.
@@ -140,6 +157,7 @@ pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64) -> Vec<Full> {
                 what: format!("{what} {}", host.host),
                 onset,
                 of_machine_cpu: column == "cpu_utilization",
+                is_event: false,
                 unit: Unit::Share,
                 readings,
                 limit,
@@ -171,7 +189,12 @@ fn rows(readings: Vec<(f64, f64)>, limit: f64) -> Option<(f64, Vec<(f64, f64)>)>
 
 /// A process that keeps a whole number of cores busy and no more, while the machine has others to spare: as many threads
 /// as it works with.
-fn own_cores(joined: &Joined, host: &SavedHost, process: &SavedProcess, hurt: f64) -> Option<Full> {
+fn own_cores(
+    joined: &Joined,
+    host: &SavedHost,
+    process: &SavedProcess,
+    (hurt, ease): (f64, f64),
+) -> Option<Full> {
     let readings = joined.process(process, "cpu_cores");
     let late = since(&readings, hurt);
     if late.len() < 3 {
@@ -179,11 +202,12 @@ fn own_cores(joined: &Joined, host: &SavedHost, process: &SavedProcess, hurt: f6
     }
     let level = median(&late);
     let cores = level.round();
-    let whole = cores >= 1.0 && cores < f64::from(host.cores) && (level - cores).abs() <= 0.08 * cores;
-    if !whole || spread(&late) > 0.08 * cores {
+    let near = (0.08 + 1.0 - ease) * cores;
+    let whole = cores >= 1.0 && cores < f64::from(host.cores) && (level - cores).abs() <= near;
+    if !whole || spread(&late) > near {
         return None;
     }
-    let limit = OF_A_CORE * cores;
+    let limit = OF_A_CORE * cores * ease;
     let (onset, readings) = rows(readings, limit)?;
     let name = &process.name;
     let what = if cores < 1.5 {
@@ -201,6 +225,7 @@ fn own_cores(joined: &Joined, host: &SavedHost, process: &SavedProcess, hurt: f6
         what,
         onset,
         of_machine_cpu: false,
+        is_event: false,
         unit: Unit::Cores,
         readings,
         limit,
@@ -208,7 +233,7 @@ fn own_cores(joined: &Joined, host: &SavedHost, process: &SavedProcess, hurt: f6
 }
 
 /// A core that is full while others are not: work that is not spread.
-fn one_core(joined: &Joined, host: &SavedHost) -> Option<Full> {
+fn one_core(joined: &Joined, host: &SavedHost, ease: f64) -> Option<Full> {
     let all = joined.host(host, "cpu_utilization");
     let busiest = joined.host(host, "cpu_busiest_core");
     let alone: Vec<(f64, f64)> = busiest
@@ -219,14 +244,16 @@ fn one_core(joined: &Joined, host: &SavedHost) -> Option<Full> {
             (at, if alone { busy } else { 0.0 })
         })
         .collect();
-    let (onset, readings) = rows(alone, limits::ONE_CORE)?;
+    let limit = limits::ONE_CORE * ease;
+    let (onset, readings) = rows(alone, limit)?;
     Some(Full {
         what: format!("one core of {} (work that is not spread)", host.host),
         onset,
         of_machine_cpu: false,
+        is_event: false,
         unit: Unit::Share,
         readings,
-        limit: limits::ONE_CORE,
+        limit,
     })
 }
 
@@ -246,6 +273,7 @@ fn event(joined: &Joined, host: &SavedHost, column: &str, what: &str) -> Option<
         what: format!("{what} {}", host.host),
         onset,
         of_machine_cpu: false,
+        is_event: true,
         unit: Unit::Events,
         readings: readings
             .into_iter()
