@@ -4,6 +4,7 @@
 //! iterations, graceful stop, last samples, `teardown()`, final snapshot, outputs, `verify()`, summary, a last scrape,
 //! tunnels, target.
 
+mod api;
 mod breakpoint;
 mod checkpoint;
 mod collect;
@@ -47,7 +48,7 @@ use self::sampling::Sampling;
 use self::target::Target;
 use self::traces::Traces;
 use self::tunnels::{Tunnels, View};
-use crate::config::{Config, HttpDebug, Scenario};
+use crate::config::{Config, Scenario};
 use crate::engine::{
     self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
     UrlStaff,
@@ -74,9 +75,19 @@ pub async fn run(mut order: Order) -> Result<Ending, RunError> {
 
 async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending, RunError> {
     let mut destinations = save::Destinations::open(&order)?;
-    let loaded = load(&order).await?;
+    // From here on: a script's top level may never end.
+    let mut requests = signals::Requests::listen();
+    let loaded = tokio::select! {
+        loaded = load(&order) => loaded?,
+        name = signals::while_loading(&mut requests) => {
+            tracing::warn!("{name} while the script was loaded: nothing was sent");
+            return Ok(Ending::Signal);
+        }
+    };
     let run = Run::prepare(order, loaded, tunnels)?;
+    api::check(&run)?;
     let observer = Observer::open(&run, target.child()).await?;
+    let _api = api::open(&run, &observer.page).await?;
     run.traces.show(&observer.page);
     let page = observer.page.clone();
     let order = &run.order.sampling;
@@ -91,7 +102,7 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     }
     let sampling = Sampling::start(opened, run.epoch, order.interval);
     let (batches, inbox) = engine::batches(run.workers);
-    let _signals = signals::listen(run.control.clone());
+    let _signals = signals::listen(run.control.clone(), requests);
     let search = run.order.breakpoint.as_ref();
     let (scenarios, control) = match search {
         None => (run.config.scenarios.clone(), run.control.clone()),
@@ -143,7 +154,7 @@ struct Run {
     /// What OTLP collectors are told about it.
     about: traces::About,
     /// What the test is doing, once it is launched.
-    live: OnceLock<Arc<Live>>,
+    live: Arc<OnceLock<Arc<Live>>>,
     /// What the requests go through.
     tunnels: View,
     /// What a search for the breaking point has come to.
@@ -158,13 +169,25 @@ impl Run {
         if let Some(search) = &order.breakpoint {
             search.narrow(&mut config)?;
         }
-        for warning in config.warnings.iter().chain(&without_effect(&config)) {
+        for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
         let id = format!("{:016x}", fastrand::u64(..));
         let (registry, epoch) = (loaded.final_registry(), Epoch::now());
         let scenarios = config.scenarios.iter().map(|scenario| scenario.name.clone());
         let about = traces::About::new(&id, &order.name, scenarios.collect(), epoch, registry.clone());
+        let control = Control::new();
+        // The steps of a search are tests of their own.
+        if config.paused && order.breakpoint.is_none() {
+            control.pause();
+        }
+        if let Some(path) = &config.console_output {
+            let opened = order.progress.console().open(path);
+            opened.map_err(|source| RunError::Console {
+                path: path.clone(),
+                source,
+            })?;
+        }
         Ok(Run {
             traces: Traces::start(order.traces.as_ref(), about.clone())?,
             about,
@@ -174,10 +197,10 @@ impl Run {
             http: network::http_defaults(&config),
             epoch,
             begun: Begun::default(),
-            control: Control::new(),
+            control,
             workers: order.workers.unwrap_or_else(engine::cores).max(1),
             machine: OnceLock::new(),
-            live: OnceLock::new(),
+            live: Arc::default(),
             tunnels,
             ladder: Mutex::default(),
             complaints: Arc::default(),
@@ -235,7 +258,7 @@ impl Run {
     async fn steer(&self, mut handle: Handle, batches: &Sender<Batch>, page: &LivePage) -> Ending {
         let state = |state| page.set_state(state);
         let mut set_up = Ok(());
-        let initialised = self.initialise(&mut handle).await;
+        let initialised = self.initialise(&mut handle).await && api::wait(self, page).await;
         if initialised {
             set_up = self.open(&handle.live(), batches, page).await;
             match &set_up {
@@ -403,28 +426,6 @@ impl Run {
             Err(error) => Err(Ending::Panic(error.to_string())),
         }
     }
-}
-
-/// Options of the dialect that are understood and have nothing here to act on yet.
-fn without_effect(config: &Config) -> Vec<String> {
-    [
-        (
-            config.paused,
-            "paused has no effect: a paused test needs the REST API to go on, which is not there yet",
-        ),
-        (
-            config.http.debug != HttpDebug::Off,
-            "httpDebug has no effect: requests are not logged yet",
-        ),
-        (
-            config.console_output.is_some(),
-            "consoleOutput has no effect: console messages go to standard error",
-        ),
-    ]
-    .into_iter()
-    .filter(|(given, _)| *given)
-    .map(|(_, text)| text.to_owned())
-    .collect()
 }
 
 /// The load starts this long after the last worker has said that it is ready, so that all begin together.

@@ -226,7 +226,7 @@ fn flags_become_options() {
 fn usage_errors_are_configuration_errors() {
     for (args, message) in [
         (&[][..], "Usage: loadgen <COMMAND>"),
-        (&["rum"], "a similar subcommand exists: 'run'"),
+        (&["rum"], "some similar subcommands exist: 'run', "),
         (&["run"], "<SCRIPT>"),
         (
             &["run", "--duraton", "1s", "x.js"],

@@ -118,7 +118,7 @@ fn scenario_faults() {
         ),
         (
             json!({ "executor": "externally-controlled" }),
-            ".executor (script): the executor externally-controlled is driven by a REST API",
+            ".duration (script): is required; say how long it runs; '0' is until somebody stops it",
         ),
         (
             json!({ "executor": "constant-vus" }),

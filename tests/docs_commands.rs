@@ -214,4 +214,6 @@ pages! {
     traces "traces",
     breakpoint "breakpoint",
     writing_a_scenario "writing-a-scenario",
+    lint "lint",
+    control "control",
 }

@@ -160,8 +160,8 @@ fn checked(text: &str) -> Result<(String, String), String> {
 impl BreakpointArgs {
     /// Seeks.
     pub fn execute(&self) -> ExitCode {
-        let progress = log::start(&self.results.log);
-        execute(self.order(progress))
+        let started = log::start(&self.results.log);
+        execute(started.and_then(|progress| self.order(progress)))
     }
 
     fn order(&self, progress: Progress) -> Result<Order, String> {

@@ -44,6 +44,8 @@ pub enum ExitCode {
     Tunnel = 114,
     /// The target died while its breaking point was sought.
     Dead = 115,
+    /// `lint` found mistakes.
+    Lint = 116,
 }
 
 impl ExitCode {
@@ -80,6 +82,7 @@ impl From<&RunError> for ExitCode {
         match error {
             RunError::Script(error) if error.aborted => ExitCode::Aborted,
             RunError::Script(_) => ExitCode::Exception,
+            RunError::Api(_) => ExitCode::RestBind,
             _ => ExitCode::Config,
         }
     }

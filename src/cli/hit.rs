@@ -104,8 +104,7 @@ pub struct HitArgs {
 impl HitArgs {
     /// Runs it.
     pub fn execute(&self) -> ExitCode {
-        let progress = log::start(&self.results.log);
-        execute(self.order(progress))
+        execute(log::start(&self.results.log).and_then(|progress| self.order(progress)))
     }
 
     fn order(&self, progress: Progress) -> Result<Order, String> {

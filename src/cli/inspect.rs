@@ -21,8 +21,8 @@ pub struct InspectArgs {
 impl InspectArgs {
     /// Prints them.
     pub fn execute(&self) -> ExitCode {
-        let progress = log::start(&self.results.log);
-        let order = match self.script.order(&self.results, progress) {
+        let started = log::start(&self.results.log);
+        let order = match started.and_then(|progress| self.script.order(&self.results, progress)) {
             Ok(order) => order,
             Err(message) => return fail(&message, ExitCode::Config),
         };

@@ -1,4 +1,6 @@
 //! Where messages go, and what they look like: `console.log` of scripts, warnings, errors.
+//!
+//! The forms are the dialect's: lines for people on a terminal, `key=value` in a file, JSON, or the bare text.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -10,7 +12,8 @@ use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::output::{Mode, Progress};
+use crate::metrics::utc;
+use crate::output::{CONSOLE, ConsoleFile, Messages, Mode, Progress};
 use crate::script::Secrets;
 
 /// How much is said, and how.
@@ -26,6 +29,12 @@ pub struct LogArgs {
     /// Use no colours (the variable NO_COLOR does the same)
     #[arg(long)]
     pub no_color: bool,
+    /// Where messages go: stderr, stdout, none, or file=PATH[,level=LEVEL] [default: stderr]
+    #[arg(long, value_name = "PLACE")]
+    pub log_output: Option<String>,
+    /// How messages look: text, json, or raw [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
 }
 
 static START: OnceLock<Instant> = OnceLock::new();
@@ -46,24 +55,151 @@ pub fn colour(is_terminal: bool) -> bool {
 }
 
 /// Lets messages through from here on, past the display that shows a run's progress.
-pub fn start(args: &LogArgs) -> Progress {
+///
+/// # Errors
+/// A place or a format that is none; messages go to standard error then.
+pub fn start(args: &LogArgs) -> Result<Progress, String> {
     let progress = Progress::new(Mode::new(args.quiet, std::io::stderr().is_terminal()));
     let variable = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let _ = NO_COLOR.set(args.no_color || variable);
     let _ = START.set(Instant::now());
-    let level = if args.verbose { Level::DEBUG } else { Level::INFO };
+    let given = |flag: &Option<String>, name: &str| flag.clone().or_else(|| setting(name));
+    let format = form(given(&args.log_format, "LOG_FORMAT").as_deref());
+    let place = place(given(&args.log_output, "LOG_OUTPUT").as_deref(), &progress);
+    let (format, place, fault) = match (format, place) {
+        (Ok(format), Ok(place)) => (format, place, None),
+        (Err(fault), Ok(place)) => (Form::Text, place, Some(fault)),
+        (_, Err(fault)) => (Form::Text, terminal(&progress), Some(fault)),
+    };
+    let usual = if args.verbose { Level::DEBUG } else { Level::INFO };
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(progress.writer())
-        .with_ansi(colour(std::io::stderr().is_terminal()))
-        .event_format(Line);
+        .with_max_level(place.level.unwrap_or(usual))
+        .with_writer(place.messages)
+        .with_ansi(place.terminal && colour(std::io::stderr().is_terminal()))
+        .event_format(Line {
+            form: format,
+            file: place.file,
+            console: progress.console().clone(),
+        });
     // A second start keeps the first one's settings.
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
-    progress
+    if let Some(warning) = place.warning {
+        tracing::warn!("{warning}");
+    }
+    fault.map_or(Ok(progress), Err)
 }
 
-/// `WARN[0003] text  source=console`, the dialect's way: the level, the seconds so far, the message.
-struct Line;
+/// `LOADGEN_NAME` or `K6_NAME`.
+fn setting(name: &str) -> Option<String> {
+    ["LOADGEN_", "K6_"]
+        .iter()
+        .find_map(|prefix| std::env::var(format!("{prefix}{name}")).ok())
+        .filter(|value| !value.is_empty())
+}
+
+/// What a message looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// For people: `WARN[0003] text  source=console`; in files `time="…" level=warn msg=text`.
+    Text,
+    /// One object a line.
+    Json,
+    /// The text alone.
+    Raw,
+}
+
+fn form(text: Option<&str>) -> Result<Form, String> {
+    match text {
+        None | Some("" | "text" | "pretty") => Ok(Form::Text),
+        Some("json") => Ok(Form::Json),
+        Some("raw") => Ok(Form::Raw),
+        Some(other) => Err(format!("--log-format {other}: it is one of text, json and raw")),
+    }
+}
+
+/// Where messages go.
+struct Place {
+    messages: Messages,
+    terminal: bool,
+    file: bool,
+    level: Option<Level>,
+    warning: Option<String>,
+}
+
+fn terminal(progress: &Progress) -> Place {
+    Place {
+        messages: Messages::terminal(progress.writer(), progress.console().clone()),
+        terminal: true,
+        file: false,
+        level: None,
+        warning: None,
+    }
+}
+
+fn place(text: Option<&str>, progress: &Progress) -> Result<Place, String> {
+    let console = || progress.console().clone();
+    let usual = terminal(progress);
+    match text {
+        None | Some("" | "stderr") => Ok(usual),
+        Some("stdout") => Ok(Place {
+            messages: Messages::stdout(console()),
+            terminal: false,
+            ..usual
+        }),
+        Some("none") => Ok(Place {
+            messages: Messages::nowhere(console()),
+            terminal: false,
+            ..usual
+        }),
+        Some(loki) if loki == "loki" || loki.starts_with("loki=") => Ok(Place {
+            warning: Some(
+                "--log-output loki has no effect: messages go to standard error; write them to a file as JSON and let Loki's agent send it"
+                    .to_owned(),
+            ),
+            ..usual
+        }),
+        Some(other) => {
+            let Some(rest) = other.strip_prefix("file=") else {
+                return Err(format!(
+                    "--log-output {other}: it is one of stderr, stdout, none and file=PATH"
+                ));
+            };
+            let (path, level) = match rest.split_once(",level=") {
+                Some((path, level)) => (path, Some(named(level)?)),
+                None => (rest, None),
+            };
+            let messages = Messages::file(path.as_ref(), console())
+                .map_err(|error| format!("--log-output: cannot write {path:?}: {error}"))?;
+            Ok(Place {
+                messages,
+                terminal: false,
+                file: true,
+                level,
+                warning: None,
+            })
+        }
+    }
+}
+
+fn named(level: &str) -> Result<Level, String> {
+    match level {
+        "error" | "fatal" | "panic" => Ok(Level::ERROR),
+        "warning" | "warn" => Ok(Level::WARN),
+        "info" => Ok(Level::INFO),
+        "debug" | "trace" => Ok(Level::DEBUG),
+        other => Err(format!(
+            "--log-output: the level {other:?} is none of error, warning, info and debug"
+        )),
+    }
+}
+
+/// Writes one message.
+struct Line {
+    form: Form,
+    /// Whether it goes to a file.
+    file: bool,
+    console: ConsoleFile,
+}
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -76,28 +212,62 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let (name, colour) = match *event.metadata().level() {
-            Level::ERROR => ("ERRO", 31),
-            Level::WARN => ("WARN", 33),
-            Level::INFO => ("INFO", 36),
-            Level::DEBUG | Level::TRACE => ("DEBU", 37),
+        let (short, name, colour) = match *event.metadata().level() {
+            Level::ERROR => ("ERRO", "error", 31),
+            Level::WARN => ("WARN", "warning", 33),
+            Level::INFO => ("INFO", "info", 36),
+            Level::DEBUG | Level::TRACE => ("DEBU", "debug", 37),
         };
-        let seconds = START.get().map_or(0, |start| start.elapsed().as_secs());
-        if writer.has_ansi_escapes() {
-            write!(writer, "\x1b[{colour}m{name}\x1b[0m[{seconds:04}] ")?;
-        } else {
-            write!(writer, "{name}[{seconds:04}] ")?;
-        }
         let mut message = Message(String::new());
         event.record(&mut message);
-        match SECRETS.get() {
-            Some(secrets) => writer.write_str(&secrets.hide(&message.0))?,
-            None => writer.write_str(&message.0)?,
+        let text = match SECRETS.get() {
+            Some(secrets) => secrets.hide(&message.0),
+            None => message.0,
+        };
+        let target = event.metadata().target();
+        let source = [CONSOLE, "http-debug"].into_iter().find(|known| *known == target);
+        let console = source == Some(CONSOLE) && self.console.is_open();
+        let now = || utc::rfc3339(std::time::SystemTime::now());
+        match self.form {
+            Form::Raw => writeln!(writer, "{text}"),
+            Form::Json => {
+                let mut line = serde_json::json!({ "level": name, "msg": text, "time": now() });
+                if let Some(source) = source {
+                    line["source"] = source.into();
+                }
+                writeln!(writer, "{line}")
+            }
+            Form::Text if self.file || console => {
+                write!(writer, "time={:?} level={name} msg={}", now(), quoted(&text))?;
+                if let Some(source) = source {
+                    write!(writer, " source={source}")?;
+                }
+                writeln!(writer)
+            }
+            Form::Text => {
+                let seconds = START.get().map_or(0, |start| start.elapsed().as_secs());
+                if writer.has_ansi_escapes() {
+                    write!(writer, "\x1b[{colour}m{short}\x1b[0m[{seconds:04}] ")?;
+                } else {
+                    write!(writer, "{short}[{seconds:04}] ")?;
+                }
+                writer.write_str(&text)?;
+                if let Some(source) = source {
+                    write!(writer, "  source={source}")?;
+                }
+                writeln!(writer)
+            }
         }
-        if event.metadata().target() == "console" {
-            write!(writer, "  source=console")?;
-        }
-        writeln!(writer)
+    }
+}
+
+/// As `key=value` lines have it: quotes where they are needed.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
     }
 }
 

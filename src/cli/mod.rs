@@ -9,6 +9,7 @@ pub mod completions;
 pub mod exit;
 pub mod hit;
 pub mod inspect;
+pub mod lint;
 pub mod list;
 mod log;
 mod options;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod run;
 mod script;
 mod shared;
+pub mod steer;
 pub mod suite;
 mod traces;
 pub mod tunnel;
@@ -63,12 +65,24 @@ pub enum Command {
     Demo(Box<crate::demo::DemoArgs>),
     /// Show the options that a run would use, as JSON
     Inspect(Box<inspect::InspectArgs>),
+    /// Find mistakes in scripts that make a test lie; exit code 116 if there are any
+    Lint(lint::LintArgs),
     /// Compare a saved run with an earlier one; exit code 113 on a regression
     Compare(compare::CompareArgs),
     /// Write a report on a saved run: a page of HTML, Markdown or JSON
     Report(report::ReportArgs),
     /// Write the tables of a baseline document from saved runs
     Baseline(baseline::BaselineArgs),
+    /// Show how far a run is that was started with --address
+    Status(steer::ApiArgs),
+    /// Pause such a run: nothing begins any more, what is under way goes on
+    Pause(steer::ApiArgs),
+    /// Let a paused run go on
+    Resume(steer::ApiArgs),
+    /// Change the number of virtual users of a run whose executor is externally-controlled
+    Scale(steer::ScaleArgs),
+    /// Show the metrics of such a run so far
+    Stats(steer::ApiArgs),
     /// List the scenarios that can be run by name
     List(list::ListArgs),
     /// Print a completion script for a shell
@@ -97,9 +111,15 @@ pub fn main() -> i32 {
         Command::Tunnel(args) => args.execute(),
         Command::Demo(args) => demo(*args),
         Command::Inspect(args) => args.execute(),
+        Command::Lint(args) => args.execute(),
         Command::Compare(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Baseline(args) => args.execute(),
+        Command::Status(args) => args.status(),
+        Command::Pause(args) => args.pause(true),
+        Command::Resume(args) => args.pause(false),
+        Command::Scale(args) => args.execute(),
+        Command::Stats(args) => args.stats(),
         Command::List(args) => args.execute(),
         Command::Completions(args) => args.execute(),
     };
@@ -113,7 +133,9 @@ fn print(text: &str) {
 }
 
 fn demo(args: crate::demo::DemoArgs) -> ExitCode {
-    log::start(&log::LogArgs::default());
+    if let Err(message) = log::start(&log::LogArgs::default()) {
+        return exit::fail(&message, ExitCode::Config);
+    }
     let options: crate::demo::DemoOptions = args.into();
     let stop = crate::demo::stop_requested(options.exit_on_stdin_eof);
     match crate::demo::serve(&options, stop) {

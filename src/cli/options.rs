@@ -34,6 +34,9 @@ pub struct OptionArgs {
     /// Requests per second at the most, in total
     #[arg(long, value_name = "N", help_heading = "Load")]
     rps: Option<String>,
+    /// Begin paused: nothing is sent until somebody resumes it over the REST API (see --address)
+    #[arg(short, long, help_heading = "Load")]
+    paused: bool,
     /// Do not run setup()
     #[arg(long, help_heading = "Load")]
     no_setup: bool,
@@ -84,6 +87,13 @@ pub struct OptionArgs {
     #[arg(long, value_name = "SETTINGS", help_heading = "Requests")]
     dns: Option<String>,
 
+    /// Log requests and responses, with "full" also their bodies
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "headers", help_heading = "Requests")]
+    http_debug: Option<String>,
+    /// The script's console goes to this file
+    #[arg(long, value_name = "FILE", help_heading = "Messages")]
+    console_output: Option<String>,
+
     /// Add a tag to every sample (repeatable)
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Output")]
     tag: Vec<String>,
@@ -119,12 +129,15 @@ impl OptionArgs {
             ("localIPs", &self.local_ips),
             ("dns", &self.dns),
             ("summaryTimeUnit", &self.summary_time_unit),
+            ("httpDebug", &self.http_debug),
+            ("consoleOutput", &self.console_output),
         ] {
             if let Some(value) = value {
                 set(name, value.as_str().into());
             }
         }
         for (name, given) in [
+            ("paused", self.paused),
             ("noSetup", self.no_setup),
             ("noTeardown", self.no_teardown),
             ("noVerify", self.no_verify),

@@ -93,18 +93,6 @@ struct WithoutEffect {
     features: Vec<String>,
     #[arg(long, hide = true)]
     traces_output: Option<String>,
-    #[arg(short, long, hide = true)]
-    address: Option<String>,
-    #[arg(short, long, hide = true)]
-    paused: bool,
-    #[arg(long, hide = true)]
-    console_output: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "headers")]
-    http_debug: Option<String>,
-    #[arg(long, hide = true)]
-    log_format: Option<String>,
-    #[arg(long, hide = true)]
-    log_output: Option<String>,
 }
 
 impl WithoutEffect {
@@ -142,28 +130,6 @@ impl WithoutEffect {
                 "--traces-output",
                 "traces go where --otlp says",
             ),
-            (self.address.is_some(), "--address", "there is no REST API yet"),
-            (
-                self.paused,
-                "--paused",
-                "a paused test needs the REST API to go on, which is not there yet",
-            ),
-            (
-                self.console_output.is_some(),
-                "--console-output",
-                "console messages go to standard error",
-            ),
-            (
-                self.http_debug.is_some(),
-                "--http-debug",
-                "requests are not logged yet",
-            ),
-            (self.log_format.is_some(), "--log-format", "there is one format"),
-            (
-                self.log_output.is_some(),
-                "--log-output",
-                "messages go to standard error",
-            ),
         ]
         .into_iter()
         .filter(|(given, ..)| *given)
@@ -175,11 +141,11 @@ impl WithoutEffect {
 impl RunArgs {
     /// Runs it.
     pub fn execute(&self) -> ExitCode {
-        let progress = log::start(&self.results.log);
+        let started = log::start(&self.results.log);
         for warning in self.without_effect.warnings() {
             tracing::warn!("{warning}");
         }
-        execute(self.order(progress))
+        execute(started.and_then(|progress| self.order(progress)))
     }
 
     fn order(&self, progress: Progress) -> Result<Order, String> {

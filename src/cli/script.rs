@@ -7,7 +7,7 @@ use clap::Args;
 use super::log;
 use super::options::OptionArgs;
 use super::shared::ResultArgs;
-use crate::output::Progress;
+use crate::output::{Progress, parse_size};
 use crate::run::{Order, Subject};
 use crate::script::{Entry, Secrets};
 
@@ -28,6 +28,9 @@ pub struct ScriptArgs {
     /// Values for k6/secrets, which no message shows: file=PATH, or file=filename=PATH,name=NAME,default (repeatable)
     #[arg(long, value_name = "SOURCE", help_heading = "Load")]
     secret_source: Vec<String>,
+    /// What one virtual user's JavaScript may hold, such as 64MB; 0 is no limit [default: 512MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Load")]
+    max_vu_memory: Option<String>,
     /// Whether the script's __ENV has the system's variables too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Load")]
     include_system_env_vars: bool,
@@ -41,11 +44,31 @@ impl ScriptArgs {
         order.env = variables(&self.env)?;
         order.profile.clone_from(&self.profile);
         order.secrets = Secrets::read(&self.secret_source)?;
+        if let Some(text) = &self.max_vu_memory {
+            order.max_vu_memory = memory(text)?;
+        }
         log::hide(&order.secrets);
         if !self.include_system_env_vars {
             order.system_env.clear();
         }
         Ok(order)
+    }
+}
+
+/// Less than this and no script is even read.
+const LEAST_MEMORY: usize = 1 << 20;
+
+/// `--max-vu-memory`.
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
+    match bytes {
+        Some(bytes) if bytes == 0 || bytes >= LEAST_MEMORY => Ok(bytes),
+        Some(_) => Err(format!(
+            "--max-vu-memory {text}: an engine alone needs a part of a megabyte; allow at least 1MiB, or 0 for no limit"
+        )),
+        None => Err(format!(
+            "--max-vu-memory {text}: write a number and a unit, kB, MB or GB, as in 64MB"
+        )),
     }
 }
 

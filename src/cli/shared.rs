@@ -46,6 +46,9 @@ pub struct ResultArgs {
     /// Where the live Prometheus page is served, or "off" [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR", help_heading = "Output")]
     pub metrics_addr: Option<String>,
+    /// Serve the REST API, such as localhost:6565: status, pause, resume, scale, metrics [default: it is off]
+    #[arg(short, long, value_name = "ADDR", help_heading = "Output")]
+    pub address: Option<String>,
     /// Push the metrics to a receiver of Prometheus remote write, such as http://prometheus:9090/api/v1/write
     #[arg(long, value_name = "URL", help_heading = "Output")]
     pub remote_write: Option<String>,
@@ -191,6 +194,7 @@ impl ResultArgs {
                 .filter(|(name, _)| !SSH_SECRETS.contains(&name.as_str()) && name != GRAFANA_TOKEN)
                 .cloned()
                 .collect(),
+            max_vu_memory: crate::script::MEMORY,
             allow_exec: false,
             profile: None,
             demo: None,
@@ -200,6 +204,10 @@ impl ResultArgs {
             ignore_outages: false,
             outputs,
             metrics_addr: metrics(given(&self.metrics_addr, "METRICS_ADDR").as_deref())?,
+            address: given(&self.address, "ADDRESS")
+                .filter(|address| !address.is_empty())
+                .map(|address| api_address(&address))
+                .transpose()?,
             push: self.push(&settings)?,
             tell: self.tell(&settings)?,
             otlp_metrics: self.traces.metrics(&settings, &variables)?,
@@ -311,6 +319,17 @@ fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
     parsed.map_err(|_| {
         format!("--metrics-addr {address}: write it as ADDRESS:PORT, such as {METRICS}, or \"off\"")
     })
+}
+
+/// Where the REST API is, as `localhost:6565`, `:6565` or a port alone say it.
+pub fn api_address(text: &str) -> Result<SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.replace("localhost:", "127.0.0.1:"),
+    };
+    let found = full.to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| format!("--address {text}: write it as HOST:PORT, such as localhost:6565"))
 }
 
 /// How often a checkpoint is written, if at all.

@@ -96,8 +96,8 @@ fn health_check(system: &str) -> (&'static str, Option<&'static str>, &'static s
 impl SuiteArgs {
     /// Runs it; the exit code of a run is not always one of ours.
     pub fn execute(&self) -> i32 {
-        log::start(&log::LogArgs::default());
-        match self.run() {
+        let ran = log::start(&log::LogArgs::default()).and_then(|_| self.run());
+        match ran {
             Ok(code) => code,
             Err(message) => fail(&message, ExitCode::Config).code(),
         }

@@ -69,7 +69,10 @@ pub struct TunnelArgs {
 impl TunnelArgs {
     /// Opens it and waits.
     pub fn execute(&self) -> ExitCode {
-        let progress = log::start(&self.log);
+        let progress = match log::start(&self.log) {
+            Ok(progress) => progress,
+            Err(message) => return fail(&message, ExitCode::Config),
+        };
         let order = match TunnelOrder::new(&self.host, &self.forward, self.ssh.clone()) {
             Ok(order) => order,
             Err(error) => return fail(&error, ExitCode::Config),

@@ -121,3 +121,8 @@ pub(super) const LOADS: [&str; 4] = ["duration", "iterations", "stages", "scenar
 pub(super) fn find(name: &str) -> Option<&'static OptionDef> {
     OPTIONS.iter().find(|option| option.name == name)
 }
+
+/// The names of all options.
+pub fn option_names() -> impl Iterator<Item = &'static str> + Clone {
+    OPTIONS.iter().map(|option| option.name)
+}

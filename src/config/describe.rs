@@ -52,6 +52,22 @@ impl Scenario {
                     stages.len()
                 )
             }
+            Plan::Closed {
+                staffing:
+                    Staffing::External {
+                        start,
+                        max,
+                        duration: limit,
+                    },
+                ..
+            } => {
+                let limit = limit.map_or_else(|| "infinite".to_owned(), format_duration);
+                format!(
+                    "Externally controlled execution with {} VUs, {} max VUs, {limit} duration",
+                    scaled(*start),
+                    scaled(*max)
+                )
+            }
             Plan::Open {
                 arrivals,
                 pre_allocated,

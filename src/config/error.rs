@@ -45,7 +45,7 @@ impl fmt::Display for ConfigErrors {
 /// `; did you mean ...` material: the known name closest to what was written, when it is close enough to be a typo.
 ///
 /// Jaro-Winkler similarity above 0.8, the measure and bound clap uses for flags, compared without case.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     known
         .into_iter()

@@ -35,8 +35,9 @@ mod summary;
 mod thresholds;
 
 pub use address::{Cidr, Dns, DnsPolicy, DnsSelect, HostOverride, HostPattern};
+pub use catalog::option_names;
 pub use check::{Config, check};
-pub use error::{ConfigError, ConfigErrors};
+pub use error::{ConfigError, ConfigErrors, nearest};
 pub use http::{HttpDebug, HttpOptions, TlsAuth, TlsOptions, TlsVersion};
 pub use raw::{Given, RawOptions, Tier, stage};
 pub use scenario::Scenario;

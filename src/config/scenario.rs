@@ -32,7 +32,7 @@ pub struct Scenario {
 }
 
 /// The executors, each with the fields it has besides the common ones.
-const EXECUTORS: [(&str, &[&str]); 6] = [
+const EXECUTORS: [(&str, &[&str]); 7] = [
     ("shared-iterations", &["vus", "iterations", "maxDuration"]),
     ("per-vu-iterations", &["vus", "iterations", "maxDuration"]),
     ("constant-vus", &["vus", "duration"]),
@@ -45,6 +45,7 @@ const EXECUTORS: [(&str, &[&str]); 6] = [
         "ramping-arrival-rate",
         &["startRate", "timeUnit", "stages", "preAllocatedVUs", "maxVUs"],
     ),
+    ("externally-controlled", &["vus", "maxVUs", "duration"]),
 ];
 
 const COMMON: [&str; 7] = [
@@ -90,16 +91,10 @@ pub(super) fn read(name: &str, node: &Node) -> Option<Scenario> {
     };
     let written = executor.text()?;
     let Some((executor, own)) = EXECUTORS.iter().find(|(known, _)| *known == written) else {
-        match written {
-            "externally-controlled" => executor.fault(
-                "the executor externally-controlled is driven by a REST API that this version does not have",
-                "use ramping-vus",
-            ),
-            _ => executor.fault(
-                format!("{written:?} is not an executor"),
-                suggest(written, executor_names()),
-            ),
-        }
+        executor.fault(
+            format!("{written:?} is not an executor"),
+            suggest(written, executor_names()),
+        );
         return None;
     };
     for (field, member) in &members {
@@ -219,6 +214,7 @@ impl<'a> Reader<'a, '_> {
                 )
             }
             "ramping-vus" => self.ramping_vus()?,
+            "externally-controlled" => self.external()?,
             _ => self.arrivals(executor == "ramping-arrival-rate")?,
         };
         let Value::Object(fields) = fields else {
@@ -276,6 +272,39 @@ impl<'a> Reader<'a, '_> {
             start,
             stages,
             graceful_ramp_down,
+        };
+        Some((
+            Plan::Closed {
+                staffing,
+                budget: Budget::Unlimited,
+            },
+            fields,
+        ))
+    }
+
+    /// A number of virtual users that the REST API changes.
+    fn external(&self) -> Option<(Plan, Value)> {
+        let vus = self.whole_or("vus", 1, 0, MOST_VUS);
+        let max = self.whole_or("maxVUs", vus.unwrap_or(0), 1, MOST_VUS);
+        let duration = self.required(
+            "duration",
+            "say how long it runs; '0' is until somebody stops it",
+            |n| n.duration_of_at_least(Duration::ZERO),
+        );
+        let (vus, max, duration) = (vus? as u32, max? as u32, duration?);
+        if max < vus || max == 0 {
+            let node = self.fields.get("maxVUs").unwrap_or(self.node);
+            node.fault(
+                format!("maxVUs is {max} and vus is {vus}"),
+                "maxVUs must be at least 1 and no less than vus",
+            );
+            return None;
+        }
+        let fields = json!({ "vus": vus, "maxVUs": max, "duration": format_duration(duration) });
+        let staffing = Staffing::External {
+            start: vus,
+            max,
+            duration: (!duration.is_zero()).then_some(duration),
         };
         Some((
             Plan::Closed {

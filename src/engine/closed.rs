@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::control::Level;
+use super::control::{Level, Now};
 use super::ledger::{Ledger, report_panic};
 use super::signal::{Order, Signal};
 use super::staff::{Iteration, VirtualUser};
@@ -102,6 +102,8 @@ pub(super) struct Closed<U> {
     /// All virtual users of this worker, in the order in which a ramp takes them on.
     pub(super) users: Vec<U>,
     pub(super) start: Instant,
+    /// How things are as it starts.
+    pub(super) now: Now,
     pub(super) graceful_stop: Duration,
 }
 
@@ -125,6 +127,8 @@ impl<U: VirtualUser + 'static> Closed<U> {
             Staffing::Ramping {
                 graceful_ramp_down, ..
             } => *graceful_ramp_down,
+            // Who asks for fewer virtual users does not ask for broken iterations.
+            Staffing::External { .. } => self.graceful_stop,
             Staffing::Constant { .. } => Duration::ZERO,
         };
         let mut desk = Desk {
@@ -138,7 +142,8 @@ impl<U: VirtualUser + 'static> Closed<U> {
             graceful_stop: self.graceful_stop,
             staffed: 0,
             closing: Closing::Open,
-            level: Level::Run,
+            external: matches!(self.staffing, Staffing::External { .. }),
+            now: self.now,
         };
         desk.run(self.staffing.changes().peekable(), &mut crew, &ledger)
             .await;
@@ -207,7 +212,10 @@ struct Desk<'a> {
     /// How many of the virtual users are told to run: the first ones.
     staffed: usize,
     closing: Closing,
-    level: Level,
+    /// Whether their number comes from outside.
+    external: bool,
+    /// How things are outside, as far as this has acted on it.
+    now: Now,
 }
 
 impl Desk<'_> {
@@ -227,7 +235,7 @@ impl Desk<'_> {
             }
             tokio::select! {
                 biased;
-                level = watch.harder_than(self.level) => self.stop(level),
+                now = watch.news(self.now) => self.heed(now),
                 ended = crew.join_next() => match ended {
                     Some(ended) => report_panic(&ledger.control, ended),
                     None => return,
@@ -244,7 +252,8 @@ impl Desk<'_> {
         now: Instant,
     ) -> Option<Instant> {
         let mut next_change = None;
-        if self.closing == Closing::Open {
+        let paused = self.now.paused.is_some();
+        if self.closing == Closing::Open && !paused {
             while let Some((after, vus)) = changes.peek().copied() {
                 let at = self.start + after;
                 // The last change is the end itself, which is more than a step.
@@ -253,6 +262,7 @@ impl Desk<'_> {
                     break;
                 }
                 changes.next();
+                let vus = self.now.vus.filter(|_| self.external).unwrap_or(vus);
                 self.staff(self.share.count(u64::from(vus)) as usize, at);
             }
             if self.end <= now {
@@ -268,6 +278,7 @@ impl Desk<'_> {
             }
         }
         let next_end = match self.closing {
+            Closing::Open if paused => None,
             Closing::Open => Some(self.end),
             Closing::Grace(deadline) if deadline > now => Some(deadline),
             Closing::Grace(_) => {
@@ -277,7 +288,7 @@ impl Desk<'_> {
             Closing::Interrupted => None,
         };
         let next_leave = self.leaving.front().map(|(deadline, _)| *deadline);
-        let next_change = next_change.filter(|_| self.closing == Closing::Open);
+        let next_change = next_change.filter(|_| self.closing == Closing::Open && !paused);
         [next_change, next_end, next_leave].into_iter().flatten().min()
     }
 
@@ -286,7 +297,9 @@ impl Desk<'_> {
         let count = count.min(self.signals.len());
         for vu in self.staffed..count {
             self.deadlines[vu] = None;
-            self.signals[vu].give(Order::Run);
+            if self.now.paused.is_none() {
+                self.signals[vu].give(Order::Run);
+            }
         }
         let deadline = at + self.graceful_ramp_down;
         for vu in (count..self.staffed).rev() {
@@ -299,8 +312,33 @@ impl Desk<'_> {
         self.staffed = count;
     }
 
+    /// Acts on what has changed outside.
+    fn heed(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.now, now);
+        let shift = now.lost.saturating_sub(before.lost);
+        if self.closing == Closing::Open {
+            self.start += shift;
+            self.end += shift;
+            let order = match (before.paused.is_some(), now.paused.is_some()) {
+                (false, true) => Some(Order::Wait),
+                (true, false) => Some(Order::Run),
+                _ => None,
+            };
+            if let Some(order) = order {
+                self.signals[..self.staffed]
+                    .iter()
+                    .for_each(|signal| signal.give(order));
+            }
+            if let Some(vus) = now.vus.filter(|_| self.external && now.vus != before.vus) {
+                self.staff(self.share.count(u64::from(vus)) as usize, Instant::now());
+            }
+        }
+        if now.level > before.level {
+            self.stop(now.level);
+        }
+    }
+
     fn stop(&mut self, level: Level) {
-        self.level = level;
         match level {
             Level::Run => {}
             Level::Graceful => self.close(Instant::now()),

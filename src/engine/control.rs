@@ -1,8 +1,10 @@
-//! Stopping a test: gracefully, at once, and why.
+//! What is done to a test from outside: stopping it, gracefully or at once, and why; pausing it; scaling it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::staff::HireError;
 
@@ -52,7 +54,7 @@ pub enum Reason {
     Panic(String),
 }
 
-/// Stops a test; clones stop the same one. A test can only be stopped harder, and keeps the first reason given, unless a
+/// Stops, pauses and scales a test; clones do it to the same one. A test can only be stopped harder, and keeps the first reason given, unless a
 /// panic comes to light afterwards: that is never to be hidden.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -61,10 +63,32 @@ pub struct Control {
 
 #[derive(Debug, Clone)]
 struct State {
-    level: Level,
+    now: Now,
     reason: Option<Reason>,
     /// Whether somebody outside wants the end at once, whatever the first reason was.
     hurried: bool,
+}
+
+/// What executors have to know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Now {
+    pub(super) level: Level,
+    /// Since when nothing begins.
+    pub(super) paused: Option<Instant>,
+    /// How long the load has stood still before that: its times are so much later.
+    pub(super) lost: Duration,
+    /// How many virtual users somebody outside wants.
+    pub(super) vus: Option<u32>,
+}
+
+impl Now {
+    /// For a test that nobody has touched.
+    const UNTOUCHED: Now = Now {
+        level: Level::Run,
+        paused: None,
+        lost: Duration::ZERO,
+        vus: None,
+    };
 }
 
 impl Default for Control {
@@ -78,7 +102,7 @@ impl Control {
     pub fn new() -> Control {
         Control {
             state: Arc::new(watch::Sender::new(State {
-                level: Level::Run,
+                now: Now::UNTOUCHED,
                 reason: None,
                 hurried: false,
             })),
@@ -101,15 +125,102 @@ impl Control {
             if state.reason.is_none() || matches!(reason, Reason::Panic(_)) {
                 state.reason = Some(reason);
             }
-            let harder = level > state.level;
-            state.level = state.level.max(level);
+            let harder = level > state.now.level;
+            state.now.level = state.now.level.max(level);
             harder
         });
     }
 
+    /// Nothing begins any more until [`resume`](Self::resume), and the load's time stands still; what is under way goes on.
+    pub fn pause(&self) {
+        self.state.send_if_modified(|state| {
+            let paused = state.now.paused.is_none();
+            state.now.paused.get_or_insert_with(Instant::now);
+            paused
+        });
+    }
+
+    /// Goes on where it was.
+    pub fn resume(&self) {
+        self.state
+            .send_if_modified(|state| match state.now.paused.take() {
+                Some(since) => {
+                    state.now.lost += since.elapsed();
+                    true
+                }
+                None => false,
+            });
+    }
+
+    /// Has this many virtual users loop, where an executor takes that from outside.
+    pub fn scale(&self, vus: u32) {
+        self.state
+            .send_if_modified(|state| state.now.vus.replace(vus) != Some(vus));
+    }
+
+    /// How many virtual users were asked for, if anybody did.
+    pub fn scaled(&self) -> Option<u32> {
+        self.state.borrow().now.vus
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.state.borrow().now.paused.is_some()
+    }
+
+    /// How long the load has stood still so far.
+    pub fn lost(&self) -> Duration {
+        let now = self.now();
+        now.lost + now.paused.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// The load begins at this instant: pauses before it were none of its.
+    pub(super) fn begin(&self, at: Instant) {
+        self.state.send_modify(|state| {
+            state.now.lost = Duration::ZERO;
+            state.now.paused = state.now.paused.map(|since| since.max(at));
+        });
+    }
+
+    /// Waits while it is paused; not longer than it is to be run.
+    pub async fn resumed(&self) {
+        let mut receiver = self.state.subscribe();
+        // An error is not possible: a sender is here.
+        let _ = receiver
+            .wait_for(|state| state.now.paused.is_none() || state.now.level > Level::Run)
+            .await;
+    }
+
+    /// What executors have to know, as it is.
+    pub(super) fn now(&self) -> Now {
+        self.state.borrow().now
+    }
+
+    /// Waits for a moment of the load's own time. `None` if the test is stopped before.
+    pub(super) async fn reach(&self, at: Instant) -> Option<Now> {
+        let mut watch = self.watch();
+        loop {
+            let now = self.now();
+            if now.level > Level::Run {
+                return None;
+            }
+            let wait = async {
+                match now.paused {
+                    Some(_) => std::future::pending().await,
+                    None => sleep_until(at + now.lost).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = watch.news(now) => {}
+                () = wait => return Some(now),
+            }
+        }
+    }
+
     /// How much is still to be done.
     pub fn level(&self) -> Level {
-        self.state.borrow().level
+        self.state.borrow().now.level
     }
 
     /// Whether somebody waits at the terminal for the end: a signal has asked for it to be at once. Then what cleans up is
@@ -148,9 +259,20 @@ pub(super) struct Watch {
 impl Watch {
     /// Returns the new level once it is harder than `level`.
     pub(super) async fn harder_than(&mut self, level: Level) -> Level {
-        match self.state.wait_for(|state| state.level > level).await {
-            Ok(state) => state.level,
+        match self.state.wait_for(|state| state.now.level > level).await {
+            Ok(state) => state.now.level,
             Err(_) => Level::Now,
+        }
+    }
+
+    /// Returns how things are once they are not as they were `seen`.
+    pub(super) async fn news(&mut self, seen: Now) -> Now {
+        match self.state.wait_for(|state| state.now != seen).await {
+            Ok(state) => state.now,
+            Err(_) => Now {
+                level: Level::Now,
+                ..seen
+            },
         }
     }
 }
@@ -176,5 +298,37 @@ mod tests {
         control.stop_now(Reason::Panic("boom".to_owned()));
         assert_eq!(control.reason(), Some(Reason::Panic("boom".to_owned())));
         assert_eq!(control.stopped().await, Level::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_stands_still_while_it_is_paused() {
+        let control = Control::new();
+        control.pause();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let start = Instant::now() + Duration::from_secs(1);
+        control.begin(start);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(control.is_paused());
+        assert_eq!(
+            control.lost(),
+            Duration::from_secs(4),
+            "only since the load was to begin"
+        );
+        control.pause();
+        control.resume();
+        assert!(!control.is_paused());
+        let reached = control.reach(start + Duration::from_secs(2)).await;
+        assert_eq!(reached.map(|now| now.lost), Some(Duration::from_secs(4)));
+        assert_eq!(start.elapsed(), Duration::from_secs(6));
+        control.pause();
+        let other = control.clone();
+        let waiting = tokio::spawn(async move { other.reach(start).await });
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(!waiting.is_finished());
+        control.stop_gracefully(Reason::Api);
+        assert!(matches!(waiting.await, Ok(None)));
+        control.resumed().await;
+        control.scale(5);
+        assert_eq!(control.scaled(), Some(5));
     }
 }

@@ -155,6 +155,7 @@ impl Handle {
     /// Starts the load: `at` is when all scenarios count from. Call it once [`ready`](Self::ready), and a moment ahead if the
     /// workers are to begin together to the microsecond.
     pub fn start(&self, at: Instant) {
+        self.control.begin(at);
         self.live.begin();
         self.live.begin_load(at.into_std());
         self.gate.send_replace(Some(at));
@@ -281,6 +282,7 @@ pub(super) fn plan(spec: Spec, control: &Control) -> Planned {
     let live = Arc::new(Live::new(
         lines,
         u32::try_from(roster.planned()).unwrap_or(u32::MAX),
+        control.clone(),
     ));
     let test = Arc::new(Test {
         share: spec.share.clone(),

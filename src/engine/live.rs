@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::control::Control;
 use crate::config::Scenario;
 
 /// One worker's counters for one scenario. A single thread writes, so a load and a store will do, which cost nothing.
@@ -121,6 +122,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Live {
     lines: Vec<Line>,
+    control: Control,
     /// Numbers given to planned virtual users.
     planned_ids: u32,
     unplanned: AtomicU32,
@@ -149,9 +151,10 @@ impl Line {
 }
 
 impl Live {
-    pub(super) fn new(lines: Vec<Line>, planned_ids: u32) -> Live {
+    pub(super) fn new(lines: Vec<Line>, planned_ids: u32, control: Control) -> Live {
         Live {
             lines,
+            control,
             planned_ids,
             unplanned: AtomicU32::new(0),
             postponed: AtomicU64::new(0),
@@ -200,6 +203,21 @@ impl Live {
     /// When the load began or will begin, if that is known.
     pub fn load_began(&self) -> Option<Instant> {
         self.load_began.get().copied()
+    }
+
+    /// Whether the load stands still.
+    pub fn is_paused(&self) -> bool {
+        self.control.is_paused()
+    }
+
+    /// How long it has stood still so far: the plan's time is so much behind the clock's.
+    pub fn lost(&self) -> Duration {
+        self.control.lost()
+    }
+
+    /// How many virtual users somebody outside asked for.
+    pub fn scaled(&self) -> Option<u32> {
+        self.control.scaled()
     }
 
     /// Virtual users at work (the gauge `vus`).

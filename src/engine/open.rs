@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::control::{Level, Reason};
+use super::control::{Level, Now, Reason};
 use super::lanes::{Berth, Lanes, Mail, Turn};
 use super::ledger::{Ledger, report_panic};
 use super::signal::{Arrival, Order, Signal};
@@ -32,6 +32,8 @@ pub(super) struct Open<U, H> {
     /// Initialises one more.
     pub(super) hire: H,
     pub(super) start: Instant,
+    /// How things are as it starts.
+    pub(super) now: Now,
     pub(super) graceful_stop: Duration,
 }
 
@@ -85,7 +87,7 @@ where
             bench,
             turn: Some(turn),
             phase: Phase::Dispatching,
-            level: Level::Run,
+            now: self.now,
             ledger,
         };
         for user in self.users {
@@ -121,7 +123,7 @@ async fn work<U: VirtualUser>(
 }
 
 /// How far the end has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Phase {
     /// Iterations are due here.
     Dispatching,
@@ -153,7 +155,8 @@ struct Desk<'a, U, H> {
     /// Held while iterations are due here.
     turn: Option<Turn>,
     phase: Phase,
-    level: Level,
+    /// How things are outside, as far as this has acted on it.
+    now: Now,
     ledger: Rc<Ledger>,
 }
 
@@ -174,7 +177,7 @@ where
             }
             tokio::select! {
                 biased;
-                level = watch.harder_than(self.level) => self.stop(level),
+                now = watch.news(self.now) => self.heed(now),
                 Some(mail) = mail.recv(), if self.receives() => match mail {
                     Mail::Arrival(arrival) => self.hand_over(arrival),
                     Mail::Over => self.phase = Phase::Over,
@@ -199,6 +202,9 @@ where
 
     /// Does what is due and says when there is more to do.
     async fn act(&mut self, now: Instant) -> Option<Instant> {
+        if self.now.paused.is_some() && matches!(self.phase, Phase::Dispatching | Phase::Receiving) {
+            return None;
+        }
         if self.phase == Phase::Dispatching {
             self.dispatch(now).await;
             match self.due {
@@ -286,8 +292,20 @@ where
         self.bench.sit(vu);
     }
 
+    /// Acts on what has changed outside.
+    fn heed(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.now, now);
+        if self.phase <= Phase::Over {
+            let shift = now.lost.saturating_sub(before.lost);
+            self.start += shift;
+            self.end += shift;
+        }
+        if now.level > before.level {
+            self.stop(now.level);
+        }
+    }
+
     fn stop(&mut self, level: Level) {
-        self.level = level;
         if self.phase == Phase::Dispatching && level > Level::Run {
             self.due = None;
             self.finish();

@@ -79,6 +79,11 @@ impl Post {
         live.load_began().map(|began| began + self.scenario.start)
     }
 
+    /// How much of its time has passed; it stands still while the test is paused.
+    fn elapsed(&self, live: &Live) -> Duration {
+        since(self.began(live)).saturating_sub(live.lost())
+    }
+
     fn progress(&self, live: &Live) -> f64 {
         let Progress {
             complete,
@@ -100,7 +105,7 @@ impl Post {
         let share = match budget {
             Some(iterations) => (complete + interrupted) as f64 / iterations.max(1) as f64,
             None => {
-                since(self.began(live)).as_secs_f64()
+                self.elapsed(live).as_secs_f64()
                     / self.scenario.plan.duration().as_secs_f64().max(f64::MIN_POSITIVE)
             }
         };
@@ -163,7 +168,7 @@ impl Around for Place {
 
     fn stage(&self) -> Option<StageNow> {
         let post = self.post.as_ref()?;
-        post.stage(since(post.began(&self.live)))
+        post.stage(post.elapsed(&self.live))
     }
 
     fn in_instance(&self, in_test: u64) -> u64 {

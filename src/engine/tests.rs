@@ -4,6 +4,7 @@
 
 mod closed;
 mod open;
+mod paused;
 mod together;
 
 use std::cell::RefCell;
@@ -37,6 +38,8 @@ struct Done {
 
 /// What the fake virtual users do.
 type Act = Rc<dyn Fn(&VuSeat, &Iteration) -> (Duration, Outcome)>;
+/// What is done to a test from outside.
+type Deed = Rc<dyn Fn(&Control)>;
 /// How long a virtual user takes to initialise, or why it cannot be.
 type Hiring = Rc<dyn Fn(&VuSeat) -> Result<Duration, HireError>>;
 
@@ -146,6 +149,8 @@ struct Rig {
     hiring: Hiring,
     /// When somebody stops it.
     stops: Vec<(u64, Level)>,
+    /// What else somebody does to it, and when.
+    deeds: Vec<(u64, Deed)>,
 }
 
 /// How it went.
@@ -175,6 +180,7 @@ impl Rig {
             act: Rc::new(move |_, _| (ms(iteration), Outcome::Complete)),
             hiring: Rc::new(|_| Ok(Duration::ZERO)),
             stops: Vec::new(),
+            deeds: Vec::new(),
         }
     }
 
@@ -192,6 +198,11 @@ impl Rig {
 
     fn stop(mut self, at: u64, level: Level) -> Rig {
         self.stops.push((at, level));
+        self
+    }
+
+    fn deed(mut self, at: u64, deed: impl Fn(&Control) + 'static) -> Rig {
+        self.deeds.push((at, Rc::new(deed)));
         self
     }
 
@@ -251,6 +262,13 @@ impl Rig {
                     Level::Graceful => control.stop_gracefully(Reason::Signal),
                     Level::Now => control.stop_now(Reason::Signal),
                 }
+            });
+        }
+        for (at, deed) in self.deeds {
+            let control = control.clone();
+            tokio::task::spawn_local(async move {
+                sleep_until(zero + ms(at)).await;
+                deed(&control);
             });
         }
         for _ in 0..self.workers {

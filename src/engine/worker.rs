@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::closed::{Closed, Common};
-use super::control::{Control, Level, Reason};
+use super::control::{Control, Reason};
 use super::lanes::Berth;
 use super::ledger::{Ledger, report_panic, scenario_tags};
 use super::live::{Live, Tally};
@@ -187,14 +187,13 @@ async fn scenario<S: Staff>(
         ..
     } = post;
     let start = start + scenario.start;
-    tokio::select! {
-        biased;
-        _ = test.control.stopped() => {}
-        () = sleep_until(start) => {}
-    }
+    let Some(now) = test.control.reach(start).await else {
+        tally.finish();
+        return;
+    };
+    let start = start + now.lost;
     let graceful_stop = scenario.graceful_stop;
     match model {
-        _ if test.control.level() > Level::Run => {}
         Model::Closed {
             staffing,
             budget,
@@ -208,6 +207,7 @@ async fn scenario<S: Staff>(
                 numbers,
                 users,
                 start,
+                now,
                 graceful_stop,
             };
             closed.run(ledger).await;
@@ -231,6 +231,7 @@ async fn scenario<S: Staff>(
                 users,
                 hire,
                 start,
+                now,
                 graceful_stop,
             };
             open.run(ledger).await;

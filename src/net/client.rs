@@ -13,6 +13,7 @@ use http_body_util::Full;
 
 use super::connect::{Conn, H1, H2, Outgoing, connect};
 use super::cookies::Jar;
+use super::debug;
 use super::decode::decode;
 use super::digest;
 use super::error::NetError;
@@ -117,6 +118,7 @@ impl Client {
                 JarChoice::None => None,
             };
             request.added.cookie = Jar::header(jar, &request, first);
+            debug::request(&self.shared, &request);
             let progress = Progress::new(started, &self.stray);
             let intake = Intake {
                 discard: request.discard_body,
@@ -148,6 +150,7 @@ impl Client {
                 }
             }
             report(&request, &result, &account, (started, ended), trace, on_hop);
+            debug::response(&self.shared, &result);
 
             match result {
                 Ok(reply) => {

@@ -184,4 +184,26 @@ mod tests {
         assert_eq!(Jar::header(None, &request, true).unwrap(), "own=0");
         assert!(Jar::header(None, &request, false).is_none());
     }
+
+    proptest::proptest! {
+        /// No cookie that a server sets makes the jar panic, and what comes back can be sent.
+        #[test]
+        fn no_cookie_makes_it_panic(
+            text in ".{0,60}",
+            name in "[a-zA-Z0-9_;=, \"]{0,8}",
+            attributes in proptest::collection::vec("(Domain|Path|Expires|Max-Age|SameSite|Secure|HttpOnly)?(=[ -~]{0,20})?", 0..4),
+            path in "(/[a-z0-9%.]{0,5}){0,3}",
+        ) {
+            let jar = Jar::new();
+            let url = url(&format!("http://www.example.com{path}"));
+            jar.set(&url, &text);
+            jar.set(&url, &format!("{name}={text}; {}", attributes.join("; ")));
+            for (name, value) in jar.cookies(&url) {
+                jar.remove(&url, Some(&name));
+                let _ = value.len();
+            }
+            jar.remove(&url, None);
+            proptest::prop_assert!(jar.cookies(&url).is_empty());
+        }
+    }
 }

@@ -85,3 +85,30 @@ pub(super) fn without_connection(headers: &mut HeaderMap) {
         headers.remove(header::TE);
     }
 }
+
+/// `content-type` → `Content-Type`: a capital at the start and after each hyphen, as Go's net/textproto has it.
+pub fn canonical(name: &HeaderName) -> String {
+    let mut capital = true;
+    let turn = |c: char| {
+        let out = if capital { c.to_ascii_uppercase() } else { c };
+        capital = c == '-';
+        out
+    };
+    name.as_str().chars().map(turn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_names_are_in_canonical_case() {
+        for (name, shown) in [
+            ("content-type", "Content-Type"),
+            ("x-a-bc", "X-A-Bc"),
+            ("etag", "Etag"),
+        ] {
+            assert_eq!(canonical(&HeaderName::from_static(name)), shown);
+        }
+    }
+}

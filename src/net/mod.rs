@@ -12,6 +12,7 @@ mod client;
 mod connect;
 mod connections;
 mod cookies;
+mod debug;
 mod decode;
 mod digest;
 mod direct;
@@ -43,8 +44,9 @@ pub use client::Client;
 pub use cookies::Jar;
 pub use encode::Coding;
 pub use error::{NetError, code};
+pub use headers::canonical;
 pub use options::{
-    Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, NetOptions,
+    Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, HttpLog, NetOptions,
     SetupError, TlsVersion,
 };
 pub use port::holder as port_holder;

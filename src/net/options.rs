@@ -10,9 +10,22 @@ use thiserror::Error;
 
 use super::proxy::Proxies;
 
+/// How much of requests and responses is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpLog {
+    /// Nothing.
+    Off,
+    /// All but bodies.
+    Headers,
+    /// Bodies too.
+    Full,
+}
+
 /// Everything about the network that is the same for all virtual users of a test.
 #[derive(Debug, Clone)]
 pub struct NetOptions {
+    /// Whether requests and responses are logged.
+    pub debug: HttpLog,
     /// Whether certificates are checked (`insecureSkipTLSVerify` turns it off).
     pub tls_verify: bool,
     /// The oldest TLS version to accept. rustls has 1.2 and 1.3; older ones are raised to 1.2.
@@ -54,6 +67,7 @@ pub struct NetOptions {
 impl Default for NetOptions {
     fn default() -> NetOptions {
         NetOptions {
+            debug: HttpLog::Off,
             tls_verify: true,
             tls_min: None,
             tls_max: None,

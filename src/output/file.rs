@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 
 use crate::metrics::{Batch, Epoch, Registry, ThresholdSpec};
 
-pub use self::rotation::{Rotation, RotationError};
+pub use self::rotation::{Rotation, RotationError, bytes as parse_size};
 use self::sink::Sink;
 use super::csv::CsvFormat;
 use super::json::JsonFormat;

@@ -182,6 +182,16 @@ impl LivePage {
         }
     }
 
+    /// Shows whether the load, once it has begun, stands still.
+    pub fn set_paused(&self, paused: bool) {
+        let state = &mut self.lock().page.state;
+        match (*state, paused) {
+            (RunState::Running, true) => *state = RunState::Paused,
+            (RunState::Paused, false) => *state = RunState::Running,
+            _ => {}
+        }
+    }
+
     /// When the last page that was served was begun.
     pub fn last_scrape(&self) -> Option<Instant> {
         self.lock().last

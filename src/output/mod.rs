@@ -4,12 +4,15 @@
 //! Nothing here slows the load down: files are written by threads of their own from bounded queues and count what
 //! they lose, the page is rendered from the last [`Snapshot`](crate::metrics::Snapshot) when somebody asks for it.
 
+mod api;
 mod csv;
 mod custom;
 mod families;
 mod file;
 mod json;
+mod listen;
 mod live;
+mod messages;
 mod otlp;
 mod process;
 mod progress;
@@ -22,9 +25,13 @@ mod tell;
 mod text;
 mod tunnel;
 
+pub use api::{Api, ApiServer};
 pub use families::Format;
-pub use file::{FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec, Rotation, RotationError};
+pub use file::{
+    FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec, Rotation, RotationError, parse_size,
+};
 pub use live::LivePage;
+pub use messages::{CONSOLE, ConsoleFile, Messages};
 pub use otlp::{OtlpError, OtlpExporter, OtlpMetrics, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{

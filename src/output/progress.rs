@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing_subscriber::fmt::MakeWriter;
+
+use super::messages::ConsoleFile;
 
 pub use view::{
     Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse, TunnelUse, Work,
@@ -57,6 +58,7 @@ pub struct Progress {
     /// Draws nothing but in [`Mode::Bars`].
     bars: MultiProgress,
     terminal: Terminal,
+    console: ConsoleFile,
 }
 
 /// Where text goes, and the bars that stand below it.
@@ -126,7 +128,13 @@ impl Progress {
             })),
             bars: MultiProgress::with_draw_target(target),
             terminal,
+            console: ConsoleFile::default(),
         }
+    }
+
+    /// The file for the script's `console`.
+    pub fn console(&self) -> &ConsoleFile {
+        &self.console
     }
 
     /// Shows what is going to run.
@@ -380,7 +388,7 @@ fn styled(template: &str) -> ProgressBar {
 }
 
 /// Standard error that gets along with the bars, if there are any: lines go above them. Each write is one whole log
-/// line. For `tracing_subscriber`'s `with_writer`.
+/// line.
 #[derive(Clone)]
 pub struct LogWriter(Terminal);
 
@@ -401,14 +409,6 @@ impl Write for LogWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.sink.lock().flush()
-    }
-}
-
-impl<'a> MakeWriter<'a> for LogWriter {
-    type Writer = LogWriter;
-
-    fn make_writer(&'a self) -> LogWriter {
-        self.clone()
     }
 }
 

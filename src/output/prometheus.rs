@@ -44,16 +44,18 @@ pub enum RunState {
     Starting,
     Setup,
     Running,
+    Paused,
     Stopping,
     Teardown,
     Finished,
 }
 
 impl RunState {
-    const ALL: [RunState; 6] = [
+    const ALL: [RunState; 7] = [
         RunState::Starting,
         RunState::Setup,
         RunState::Running,
+        RunState::Paused,
         RunState::Stopping,
         RunState::Teardown,
         RunState::Finished,
@@ -65,6 +67,7 @@ impl RunState {
             RunState::Starting => "starting",
             RunState::Setup => "setup",
             RunState::Running => "running",
+            RunState::Paused => "paused",
             RunState::Stopping => "stopping",
             RunState::Teardown => "teardown",
             RunState::Finished => "finished",

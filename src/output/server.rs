@@ -1,57 +1,77 @@
-//! The HTTP server behind `/metrics`: one small task that renders the page when somebody asks for it.
+//! `/metrics`: renders the page when somebody asks for it.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderValue};
-use hyper::service::service_fn;
+use hyper::header::{ACCEPT, ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
 
 use crate::net::port_holder;
 
 use super::families::Format;
+use super::listen::{Answers, Server, respond};
 use super::live::LivePage;
 
-/// Why the page cannot be served.
+/// Why a port cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
+    /// Somebody else has it.
     #[error(
-        "port {} is in use{}: choose another address for /metrics with `--metrics-addr`, or `--metrics-addr off`",
+        "port {} is in use{}: choose another address for {what} with `{flag}`{}",
         address.port(),
-        holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default()
+        holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default(),
+        if *flag == METRICS { format!(", or `{METRICS} off`") } else { String::new() }
     )]
     InUse {
+        what: &'static str,
+        flag: &'static str,
         address: SocketAddr,
         holder: Option<String>,
     },
-    #[error("cannot serve /metrics on {address}: {source}; choose another address with `--metrics-addr`")]
-    Other { address: SocketAddr, source: io::Error },
+    /// Anything else.
+    #[error("cannot serve {what} on {address}: {source}; choose another address with `{flag}`")]
+    Other {
+        what: &'static str,
+        flag: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    },
 }
 
-/// A scraper that holds connections open must not use up the process's descriptors.
-const MAX_CONNECTIONS: usize = 64;
-/// Time for a client to say what it wants.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for pages that are on their way at shutdown.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+const METRICS: &str = "--metrics-addr";
+
+impl BindError {
+    /// What the system said about an address.
+    pub(super) fn new(
+        what: &'static str,
+        flag: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    ) -> BindError {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse {
+                what,
+                flag,
+                address,
+                holder: port_holder(address),
+            },
+            _ => BindError::Other {
+                what,
+                flag,
+                address,
+                source,
+            },
+        }
+    }
+}
 
 /// The served page. Dropping it closes the port at once; [`MetricsServer::shutdown`] lets answers finish.
 #[derive(Debug)]
-pub struct MetricsServer {
-    address: SocketAddr,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
+pub struct MetricsServer(Server);
 
 impl MetricsServer {
     /// Binds `address` (port 0 takes a free one) and serves from a task of the current tokio runtime.
@@ -60,92 +80,26 @@ impl MetricsServer {
     /// An address that is in use or not this machine's; the message names the port, who holds it where that can be
     /// told, and the flag.
     pub async fn bind(address: SocketAddr, page: Arc<LivePage>) -> Result<MetricsServer, BindError> {
-        let error = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse {
-                address,
-                holder: port_holder(address),
-            },
-            _ => BindError::Other { address, source },
-        };
-        let listener = TcpListener::bind(address).await.map_err(error)?;
-        let bound = listener.local_addr().map_err(error)?;
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, page, stopped));
-        Ok(MetricsServer {
-            address: bound,
-            stop,
-            task,
-        })
+        let server = Server::bind(address, page).await;
+        server
+            .map(MetricsServer)
+            .map_err(|source| BindError::new("/metrics", METRICS, address, source))
     }
 
     /// Where the page is, with the port that was taken.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Stops accepting, lets answers that are on their way finish, and closes the port.
-    pub async fn shutdown(mut self) {
-        // No receiver is left when the task has ended already.
-        let _ = self.stop.send(true);
-        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.task).await;
+    pub async fn shutdown(self) {
+        self.0.shutdown().await;
     }
 }
 
-impl Drop for MetricsServer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, page: Arc<LivePage>, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let accepted = tokio::select! {
-            _ = stopped.changed() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else { continue };
-        let (page, mut stopped) = (page.clone(), stopped.clone());
-        connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let response = answer(&request, &page);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            // A client that goes away is none of ours to report.
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = stopped.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-            drop(place);
-        });
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            // Out of descriptors, or a connection gone before it was accepted: wait, do not spin.
-            tracing::debug!("/metrics: cannot accept a connection: {error}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
-        }
+impl Answers for LivePage {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        answer(&request, self)
     }
 }
 
@@ -194,21 +148,12 @@ fn answer(request: &Request<Incoming>, page: &LivePage) -> Response<Full<Bytes>>
     }
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE_HEADER, HeaderValue::from_static(content_type));
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::output::RunInfo;

@@ -20,7 +20,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use plan::{Offered, Plan};
 pub use segment::{Segment, SegmentError, SegmentSequence};
 pub use share::Share;
-pub use staffing::{Budget, Staffing};
+pub use staffing::{Budget, FOREVER, Staffing};
 pub use stage::{Stage, StageError};
 
 /// Nanoseconds of a duration as `u64`; saturates after 584 years.

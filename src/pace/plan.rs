@@ -52,6 +52,17 @@ impl Plan {
         }
     }
 
+    /// Whether the number of its virtual users comes from outside.
+    pub fn is_external(&self) -> bool {
+        matches!(
+            self,
+            Plan::Closed {
+                staffing: Staffing::External { .. },
+                ..
+            }
+        )
+    }
+
     /// From the start of the scenario to where no iteration begins any more; without graceful periods.
     pub fn duration(&self) -> Duration {
         match self {

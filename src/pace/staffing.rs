@@ -24,7 +24,19 @@ pub enum Staffing {
         /// How long a virtual user that has to go may take to finish its iteration.
         graceful_ramp_down: Duration,
     },
+    /// A number that somebody outside changes while the test runs.
+    External {
+        /// How many there are until somebody does.
+        start: u32,
+        /// How many there may be.
+        max: u32,
+        /// How long; `None` is until somebody stops it.
+        duration: Option<Duration>,
+    },
 }
+
+/// How long a load goes on that has no end: longer than any test, and short enough to count with.
+pub const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// How many iterations a closed model may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +59,13 @@ impl Staffing {
             Staffing::Constant { vus, duration } => {
                 if t < *duration {
                     *vus
+                } else {
+                    0
+                }
+            }
+            Staffing::External { start, .. } => {
+                if t < self.duration() {
+                    *start
                 } else {
                     0
                 }
@@ -79,7 +98,7 @@ impl Staffing {
     /// Times rise strictly, and neighbouring numbers differ.
     pub fn changes(&self) -> impl Iterator<Item = (Duration, u32)> + '_ {
         let (start, stages): (u32, &[Stage]) = match self {
-            Staffing::Constant { vus, .. } => (*vus, &[]),
+            Staffing::Constant { vus, .. } | Staffing::External { start: vus, .. } => (*vus, &[]),
             Staffing::Ramping { start, stages, .. } => (*start, stages),
         };
         let mut from = u64::from(start);
@@ -109,7 +128,7 @@ impl Staffing {
     /// The legs of the ramp, if it is one.
     pub(super) fn stages(&self) -> &[Stage] {
         match self {
-            Staffing::Constant { .. } => &[],
+            Staffing::Constant { .. } | Staffing::External { .. } => &[],
             Staffing::Ramping { stages, .. } => stages,
         }
     }
@@ -118,6 +137,7 @@ impl Staffing {
     pub fn duration(&self) -> Duration {
         match self {
             Staffing::Constant { duration, .. } => *duration,
+            Staffing::External { duration, .. } => duration.unwrap_or(FOREVER),
             Staffing::Ramping { stages, .. } => stage::total(stages),
         }
     }
@@ -125,7 +145,7 @@ impl Staffing {
     /// The most virtual users there are at any moment.
     pub fn max_vus(&self) -> u32 {
         match self {
-            Staffing::Constant { vus, .. } => *vus,
+            Staffing::Constant { vus, .. } | Staffing::External { max: vus, .. } => *vus,
             Staffing::Ramping { start, stages, .. } => {
                 stages.iter().map(|s| saturate(s.target)).fold(*start, u32::max)
             }

@@ -310,6 +310,7 @@ impl Observer {
     /// What is done once a second: gauges, the window, thresholds, the page.
     fn look(&mut self, second: u64, live: &Live) {
         let until = Duration::from_secs(second);
+        self.page.set_paused(live.is_paused());
         self.gauges(until, live);
         self.tunnels();
         for file in &self.files {

@@ -111,8 +111,11 @@ impl Display {
         if self.search.is_some() && !self.progress.redraws() {
             return;
         }
+        // The plan's time stands still while the test is paused.
+        let elapsed = elapsed.saturating_sub(live.lost());
         let mut view = ProgressView {
             elapsed,
+            paused: live.is_paused(),
             max_duration: self.search.unwrap_or_else(|| self.config.max_duration()),
             vus: live.vus(),
             vus_max: live.vus_max(),

@@ -128,12 +128,16 @@ fn tell(hints: &[Hint]) {
     }
 }
 
+/// What `setup()` returned.
+pub fn setup_data(subject: &Prepared) -> Option<serde_json::Value> {
+    match subject {
+        Prepared::Script { program, .. } => program.data().and_then(|json| serde_json::from_str(&json).ok()),
+        Prepared::Url(_) => None,
+    }
+}
+
 /// What `handleSummary` and `verify` get to see of the results.
 pub fn data(run: &Run, snapshot: &Snapshot) -> serde_json::Value {
-    let setup_data = match &run.loaded.subject {
-        Prepared::Script { program, .. } => program.data(),
-        Prepared::Url(_) => None,
-    };
     summary_data(
         snapshot,
         &DataOptions {
@@ -142,7 +146,7 @@ pub fn data(run: &Run, snapshot: &Snapshot) -> serde_json::Value {
             no_color: !run.order.summary.color,
             stdout_is_tty: std::io::stdout().is_terminal(),
             stderr_is_tty: std::io::stderr().is_terminal(),
-            setup_data: setup_data.and_then(|json| serde_json::from_str(&json).ok()),
+            setup_data: setup_data(&run.loaded.subject),
         },
     )
 }

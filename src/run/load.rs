@@ -88,6 +88,7 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
             }
             let program = Arc::new(Program::from_text(&module, text, env));
             program.set_secrets(order.secrets.clone());
+            program.limit_memory(order.max_vu_memory);
             let exports = exports(&program, &provisional).await?;
             Prepared::Script { program, exports }
         }

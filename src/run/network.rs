@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config, HttpOptions};
+use crate::config::{self, Config, HttpDebug, HttpOptions};
 use crate::net::{
-    ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, NetOptions, Proxies, SetupError,
+    ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HttpLog, NetOptions, Proxies, SetupError,
     Throttle, TlsVersion,
 };
 use crate::script::HttpDefaults;
@@ -65,6 +65,11 @@ pub fn options(http: &HttpOptions) -> Result<NetOptions, SetupError> {
             .collect(),
         no_connection_reuse: http.no_connection_reuse,
         user_agent: http.user_agent.clone(),
+        debug: match http.debug {
+            HttpDebug::Off => HttpLog::Off,
+            HttpDebug::Headers => HttpLog::Headers,
+            HttpDebug::Full => HttpLog::Full,
+        },
         proxies: Proxies::from_env()?,
         ..NetOptions::default()
     })

@@ -25,6 +25,10 @@ impl Part {
 
     /// Iterations per second that the plans ask for when the load has gone on for `elapsed`.
     pub fn rate(&self, live: &Live, elapsed: Duration) -> f64 {
+        if live.is_paused() {
+            return 0.0;
+        }
+        let elapsed = elapsed.saturating_sub(live.lost());
         let rate = |scenario: &crate::config::Scenario| {
             let since = elapsed.checked_sub(scenario.start)?;
             scenario.plan.offered_at(since).rate
@@ -35,13 +39,17 @@ impl Part {
 
     /// The load when the test has run for `elapsed`.
     pub fn load(&self, live: &Live, net: &Shared, elapsed: Duration) -> Load {
+        let (paused, elapsed) = (live.is_paused(), elapsed.saturating_sub(live.lost()));
         let scenario =
             |(scenario, progress): (&std::sync::Arc<crate::config::Scenario>, crate::engine::Progress)| {
                 // Before its start a scenario offers nothing.
                 let whole = elapsed
                     .checked_sub(scenario.start)
                     .map(|since| scenario.plan.offered_at(since));
-                let whole = whole.unwrap_or_default();
+                let mut whole = whole.filter(|_| !paused).unwrap_or_default();
+                if scenario.plan.is_external() {
+                    whole.vus = whole.vus.map(|vus| live.scaled().unwrap_or(vus));
+                }
                 ScenarioLoad {
                     name: scenario.name.clone(),
                     offered: Offered {

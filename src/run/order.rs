@@ -102,6 +102,8 @@ pub struct Order {
     pub system_env: BTreeMap<String, String>,
     /// `--secret-source`: what `k6/secrets` knows.
     pub secrets: Secrets,
+    /// `--max-vu-memory`: what one virtual user's JavaScript may hold, in bytes; 0 is no limit.
+    pub max_vu_memory: usize,
     /// `--allow-exec`: whether `verify()` may run commands.
     pub allow_exec: bool,
     /// `--profile`.
@@ -120,6 +122,8 @@ pub struct Order {
     pub outputs: Vec<OutputSpec>,
     /// `--metrics-addr`; `None` is off.
     pub metrics_addr: Option<SocketAddr>,
+    /// `--address`: where the REST API is served, if it is.
+    pub address: Option<SocketAddr>,
     /// `--remote-write`.
     pub push: Option<PushOptions>,
     /// `--otlp-metrics`.
@@ -316,6 +320,20 @@ pub enum RunError {
     /// The `/metrics` page.
     #[error(transparent)]
     Metrics(#[from] BindError),
+    /// The REST API.
+    #[error(transparent)]
+    Api(BindError),
+    /// The file for the script's console.
+    #[error("--console-output: cannot write {}: {source}", path.display())]
+    Console {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A test that would be paused for ever.
+    #[error("a test that begins paused goes on when the REST API says so: add --address localhost:6565")]
+    Paused,
     /// Nothing can be pushed.
     #[error(transparent)]
     Push(#[from] PushError),

@@ -1,6 +1,7 @@
 //! Ctrl-C and terminate signals: once stops gracefully, twice stops now.
 
 use std::future::pending;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -42,6 +43,21 @@ async fn received(signal: &mut Option<Signal>) {
     }
 }
 
+/// Waits for the next one; says now and then that it is the script that takes so long.
+pub async fn while_loading(requests: &mut Requests) -> &'static str {
+    loop {
+        tokio::select! {
+            name = requests.next() => return name,
+            () = tokio::time::sleep(LONG) => {
+                tracing::warn!("the script's top level has not ended yet; is there a loop in it that never does?");
+            }
+        }
+    }
+}
+
+/// A script takes less to load.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Listens until dropped.
 pub struct Signals(JoinHandle<()>);
 
@@ -52,8 +68,7 @@ impl Drop for Signals {
 }
 
 /// Lets signals stop the run that `control` is of.
-pub fn listen(control: Control) -> Signals {
-    let mut requests = Requests::listen();
+pub fn listen(control: Control, mut requests: Requests) -> Signals {
     Signals(tokio::spawn(async move {
         loop {
             let name = requests.next().await;

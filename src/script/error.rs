@@ -88,6 +88,9 @@ impl ScriptError {
             .flatten()
             .unwrap_or_default();
         let message = match (name.as_str(), text.as_str()) {
+            ("InternalError", "out of memory") => {
+                "out of memory: the virtual user holds all that --max-vu-memory allows".to_owned()
+            }
             ("", text) => text.to_owned(),
             (name, "") => name.to_owned(),
             (name, text) => format!("{name}: {text}"),

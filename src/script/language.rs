@@ -123,7 +123,18 @@ fn places(map: &oxc_sourcemap::SourceMap<'_>) -> Vec<Place> {
     tokens.collect()
 }
 
-fn mistake(text: &str, found: &oxc_diagnostics::OxcDiagnostic) -> Mistake {
+impl Mistake {
+    /// In a sentence, with its place in the module of this name.
+    pub fn said(&self, module: &str) -> String {
+        match self.at {
+            Some((line, column)) => format!("{} ({module}:{line}:{column})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// What the parser found, at its place in the text.
+pub fn mistake(text: &str, found: &oxc_diagnostics::OxcDiagnostic) -> Mistake {
     let offset = found.labels.as_ref().first().map(|label| label.offset() as usize);
     let before = offset.and_then(|offset| text.get(..offset));
     Mistake {

@@ -194,13 +194,8 @@ impl Volume {
     }
 
     fn new(name: &str, text: Arc<str>) -> std::result::Result<Volume, String> {
-        let made = language::translate(name, &text).map_err(|mistake| match mistake.at {
-            Some((line, column)) => {
-                let name = super::display_name(name);
-                format!("{} ({name}:{line}:{column})", mistake.message)
-            }
-            None => mistake.message,
-        })?;
+        let made =
+            language::translate(name, &text).map_err(|mistake| mistake.said(super::display_name(name)))?;
         Ok(Volume {
             code: made.code.map_or_else(|| text.clone(), Into::into),
             kind: made.kind,

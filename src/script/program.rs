@@ -39,7 +39,11 @@ pub struct Program {
     secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
     methods: Mutex<FxHashMap<Vec<u8>, Arc<Methods>>>,
+    memory: OnceLock<usize>,
 }
+
+/// What one virtual user's JavaScript may hold unless told otherwise, in bytes.
+pub const MEMORY: usize = 512 << 20;
 
 impl Program {
     /// Reads the entry script. `env` is what scripts see as `__ENV`.
@@ -72,6 +76,7 @@ impl Program {
             secrets: OnceLock::new(),
             complaints: Mutex::default(),
             methods: Mutex::default(),
+            memory: OnceLock::new(),
         }
     }
 
@@ -108,6 +113,16 @@ impl Program {
     /// Gives the script its secrets; only the first call counts.
     pub fn set_secrets(&self, secrets: Secrets) {
         let _ = self.secrets.set(secrets);
+    }
+
+    /// Limits what each virtual user's JavaScript may hold, in bytes; 0 is no limit. Only the first call counts.
+    pub fn limit_memory(&self, bytes: usize) {
+        let _ = self.memory.set(bytes);
+    }
+
+    /// That limit.
+    pub fn memory(&self) -> usize {
+        self.memory.get().copied().unwrap_or(MEMORY)
     }
 
     /// What `k6/secrets` knows by this name.

@@ -340,6 +340,7 @@ fn engine(
 ) -> rquickjs::Result<(Runtime, Context)> {
     let runtime = Runtime::new()?;
     runtime.set_max_stack_size(SCRIPT_STACK);
+    runtime.set_memory_limit(program.memory());
     runtime.set_loader(ModuleSource(program.clone()), ModuleSource(program.clone()));
     let breath = bridge.clone();
     runtime.set_interrupt_handler(Some(Box::new(move || breath.breathe())));
@@ -397,7 +398,12 @@ fn settle<'js>(ctx: &Ctx<'js>, host: &Host, promise: &Promise<'js>) -> rquickjs:
 
 fn run_events(ctx: &Ctx<'_>, host: &Host) -> rquickjs::Result<()> {
     loop {
-        while ctx.execute_pending_job() {}
+        // Promises may make promises without end.
+        while ctx.execute_pending_job() {
+            if host.bridge.breathe() {
+                return Err(super::fiber::interruption(ctx));
+            }
+        }
         // Events that are there already need no wait, so a server that sends without end would keep the thread.
         if host.bridge.breathe() {
             return Err(super::fiber::interruption(ctx));

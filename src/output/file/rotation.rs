@@ -49,8 +49,8 @@ impl FromStr for Rotation {
     }
 }
 
-/// `500MB` in bytes; `MiB` and the like are powers of 1024.
-fn bytes(text: &str) -> Option<u64> {
+/// A size in bytes, such as `500MB`; `MiB` and the like are powers of 1024.
+pub fn bytes(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit);
     let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::view::{Header, ProgressView, ScenarioLine, ScenarioState, Work};
-use crate::pace::format_duration;
+use crate::pace::{FOREVER, format_duration};
 
 /// Scenario names longer than this are cut, as in k6.
 const LONGEST_NAME: usize = 30;
@@ -33,7 +33,11 @@ pub fn header(header: &Header) -> String {
         header.scenarios.len(),
         if header.scenarios.len() == 1 { "" } else { "s" },
         header.max_vus,
-        format_duration(whole_tenths(header.max_duration)),
+        if header.max_duration >= FOREVER {
+            "no".to_owned()
+        } else {
+            format_duration(whole_tenths(header.max_duration))
+        },
     );
     for (name, description) in &header.scenarios {
         let _ = writeln!(text, "{:>15} {name}: {description}", "*");
@@ -45,7 +49,8 @@ pub fn header(header: &Header) -> String {
 /// `running (01.0s), 2/2 VUs, 8 complete and 0 interrupted iterations`
 pub fn status(view: &ProgressView) -> String {
     format!(
-        "running ({}), {}/{} VUs, {} complete and {} interrupted iterations",
+        "{} ({}), {}/{} VUs, {} complete and {} interrupted iterations",
+        if view.paused { "paused" } else { "running" },
         clock(view.elapsed, view.max_duration),
         padded(u64::from(view.vus), u64::from(view.vus_max)),
         view.vus_max,

@@ -49,6 +49,8 @@ impl Header {
 pub struct ProgressView {
     /// The test's own time.
     pub elapsed: Duration,
+    /// Whether the load stands still.
+    pub paused: bool,
     /// What `elapsed` can reach; times are padded to its width.
     pub max_duration: Duration,
     pub scenarios: Vec<ScenarioLine>,
@@ -183,7 +185,7 @@ impl ScenarioLine {
                         each,
                     },
                 };
-                let varies = matches!(staffing, Staffing::Ramping { .. });
+                let varies = !matches!(staffing, Staffing::Constant { .. });
                 (work, varies.then_some(counts.active), planned)
             }
             Plan::Open { arrivals, .. } => {

@@ -55,41 +55,84 @@ fn form<'js>(ctx: &Ctx<'js>, fields: &[(String, Value<'js>)]) -> Result<Vec<u8>>
     Ok(form.extend_pairs(pairs).finish().into_bytes())
 }
 
-/// RFC 7578: a part for each field, in their order, files with their name and type.
+/// A part of a `multipart/form-data` body.
+#[derive(Debug)]
+enum Part {
+    Field {
+        name: String,
+        text: String,
+    },
+    File {
+        name: String,
+        filename: String,
+        kind: String,
+        bytes: Vec<u8>,
+    },
+}
+
 fn multipart<'js>(ctx: &Ctx<'js>, fields: &[(String, Value<'js>)]) -> Result<(Vec<u8>, String)> {
-    let boundary = format!("{:032x}{:028x}", fastrand::u128(..), fastrand::u128(..) >> 16);
-    let mut out = Vec::new();
-    let mut part = |name: &str, value: &Value<'js>| -> Result<()> {
-        out.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; ").as_bytes());
-        let name = quoted(name);
-        if let Some(file) = file_of(ctx, value) {
-            let file = file.borrow();
-            let head = format!(
-                "name=\"{name}\"; filename=\"{}\"\r\nContent-Type: {}\r\n\r\n",
-                quoted(file.filename()),
-                file.kind(),
-            );
-            out.extend_from_slice(head.as_bytes());
-            out.extend_from_slice(file.bytes());
-        } else {
-            let text = shown(ctx, value)?;
-            out.extend_from_slice(format!("name=\"{name}\"\r\n\r\n{text}").as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
+    let mut parts = Vec::with_capacity(fields.len());
+    let mut add = |name: &str, value: &Value<'js>| -> Result<()> {
+        let name = name.to_owned();
+        parts.push(match file_of(ctx, value) {
+            Some(file) => {
+                let file = file.borrow();
+                Part::File {
+                    name,
+                    filename: file.filename().to_owned(),
+                    kind: file.kind(),
+                    bytes: file.bytes().to_vec(),
+                }
+            }
+            None => Part::Field {
+                name,
+                text: shown(ctx, value)?,
+            },
+        });
         Ok(())
     };
     for (name, value) in fields {
         match value.as_array() {
             Some(values) => {
                 for value in values.iter::<Value>() {
-                    part(name, &value?)?;
+                    add(name, &value?)?;
                 }
             }
-            None => part(name, value)?,
+            None => add(name, value)?,
         }
     }
+    let boundary = format!("{:032x}{:028x}", fastrand::u128(..), fastrand::u128(..) >> 16);
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    Ok((joined(&parts, &boundary), kind))
+}
+
+/// RFC 7578: the parts in their order, files with their name and type.
+fn joined(parts: &[Part], boundary: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in parts {
+        out.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; ").as_bytes());
+        match part {
+            Part::File {
+                name,
+                filename,
+                kind,
+                bytes,
+            } => {
+                let (name, filename) = (quoted(name), quoted(filename));
+                let head =
+                    format!("name=\"{name}\"; filename=\"{filename}\"\r\nContent-Type: {kind}\r\n\r\n");
+                out.extend_from_slice(head.as_bytes());
+                out.extend_from_slice(bytes);
+            }
+            Part::Field { name, text } => {
+                let name = quoted(name);
+                out.extend_from_slice(format!("name=\"{name}\"\r\n\r\n{text}").as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    Ok((out, format!("multipart/form-data; boundary={boundary}")))
+    out
 }
 
 fn file_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Option<Class<'js, FileData>> {
@@ -129,5 +172,64 @@ fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
             Ok(format!("map[{}]", fields.join(" ")))
         }
         _ => Ok(Coerced::<String>::from_js(ctx, value.clone())?.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BOUNDARY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn parts() -> impl Strategy<Value = Vec<Part>> {
+        let text = || any::<String>();
+        let field = (text(), text()).prop_map(|(name, text)| Part::Field { name, text });
+        let bytes = prop::collection::vec(any::<u8>(), 0..100);
+        let file = (text(), text(), bytes).prop_map(|(name, filename, bytes)| Part::File {
+            name,
+            filename,
+            kind: "text/plain".to_owned(),
+            bytes,
+        });
+        prop::collection::vec(prop_oneof![field, file], 0..6)
+    }
+
+    /// Heads and contents of the parts, by the letter of RFC 2046.
+    fn read(body: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let find = |text: &[u8], what: &[u8]| text.windows(what.len()).position(|window| window == what);
+        let (first, next) = (format!("--{BOUNDARY}"), format!("\r\n--{BOUNDARY}"));
+        let mut rest = body.strip_prefix(first.as_bytes()).unwrap();
+        let mut found = Vec::new();
+        while let Some(part) = rest.strip_prefix(b"\r\n") {
+            let end = find(part, next.as_bytes()).unwrap();
+            let head = find(part, b"\r\n\r\n").unwrap();
+            found.push((
+                String::from_utf8(part[..head].to_vec()).unwrap(),
+                part[head + 4..end].to_vec(),
+            ));
+            rest = &part[end + next.len()..];
+        }
+        assert_eq!(rest, b"--\r\n");
+        found
+    }
+
+    proptest! {
+        /// Whatever names and contents are, a reader finds as many parts as were written, with what was in them; no name
+        /// adds a line to a head.
+        #[test]
+        fn a_multipart_body_is_read_as_it_was_written(parts in parts()) {
+            let found = read(&joined(&parts, BOUNDARY));
+            prop_assert_eq!(found.len(), parts.len());
+            for ((head, content), part) in found.iter().zip(&parts) {
+                let (lines, expected) = match part {
+                    Part::Field { text, .. } => (1, text.as_bytes()),
+                    Part::File { bytes, .. } => (2, bytes.as_slice()),
+                };
+                prop_assert_eq!(head.split("\r\n").count(), lines, "{}", head);
+                prop_assert_eq!(content.as_slice(), expected);
+            }
+        }
     }
 }

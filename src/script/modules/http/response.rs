@@ -1,6 +1,6 @@
 //! What a request returns to the script. Its fields are made when they are first read, and kept.
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use rquickjs::{
     Array, ArrayBuffer, Class, Ctx, Exception, IntoJs, JsLifetime, Object, Result, Value,
     class::Trace,
@@ -12,7 +12,7 @@ use super::{
     follow,
     params::{Call, ResponseType, shown_body},
 };
-use crate::net::{self, NetError, status_text};
+use crate::net::{self, NetError, canonical, status_text};
 
 /// A response; with `error` set, a request that got none.
 #[derive(Trace, JsLifetime)]
@@ -199,11 +199,9 @@ impl Response {
                     "the body is no JSON: it is not UTF-8",
                 ));
             };
-            let found = gjson::get(body, &selector);
-            return if found.exists() {
-                ctx.json_parse(found.json())
-            } else {
-                Ok(Value::new_undefined(ctx))
+            return match selected(body, &selector) {
+                Some(found) => ctx.json_parse(found),
+                None => Ok(Value::new_undefined(ctx)),
             };
         }
         if object.contains_key(KEPT)? {
@@ -302,17 +300,6 @@ pub fn headers<'js>(ctx: &Ctx<'js>, headers: &HeaderMap) -> Result<Object<'js>> 
     Ok(object)
 }
 
-/// `content-type` → `Content-Type`: a capital at the start and after each hyphen, as Go's net/textproto has it.
-fn canonical(name: &HeaderName) -> String {
-    let mut capital = true;
-    let turn = |c: char| {
-        let out = if capital { c.to_ascii_uppercase() } else { c };
-        capital = c == '-';
-        out
-    };
-    name.as_str().chars().map(turn).collect()
-}
-
 /// The Response of a request that could not be built, as a plain object.
 pub fn refusal<'js>(ctx: &Ctx<'js>, url: &str, error: &NetError) -> Result<Value<'js>> {
     let object = Object::new(ctx.clone())?;
@@ -329,18 +316,48 @@ pub fn refusal<'js>(ctx: &Ctx<'js>, url: &str, error: &NetError) -> Result<Value
     Ok(object.into_value())
 }
 
+/// The part of a JSON text that a selector picks, as JSON.
+fn selected(body: &str, selector: &str) -> Option<String> {
+    let found = gjson::get(body, selector);
+    found.exists().then(|| found.json().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    const BODY: &str = r#"{"a":{"b":[1,2,{"c":"x","d":null}]},"list":[{"id":1,"ok":true},{"id":2,"ok":false}],"t":"\u00e9\n"}"#;
+
     #[test]
-    fn header_names_are_in_canonical_case() {
-        for (name, shown) in [
-            ("content-type", "Content-Type"),
-            ("x-a-bc", "X-A-Bc"),
-            ("etag", "Etag"),
+    fn a_selector_picks_a_part() {
+        for (selector, found) in [
+            ("a.b.1", Some("2")),
+            ("list.#", Some("2")),
+            ("list.#.id", Some("[1,2]")),
+            ("list.#(id==2).ok", Some("false")),
+            ("a.x", None),
         ] {
-            assert_eq!(canonical(&HeaderName::from_static(name)), shown);
+            assert_eq!(selected(BODY, selector).as_deref(), found, "{selector}");
+        }
+    }
+
+    proptest! {
+        /// Neither what a server sends nor what a script asks for makes it panic.
+        #[test]
+        fn no_selector_and_no_body_make_it_panic(
+            body in ".{0,80}",
+            selector in ".{0,30}",
+            near in r#"[ab.#()\[\]{}|@*?!%<>=~",:0-9\\]{0,20}"#,
+            cut in 0..BODY.len(),
+        ) {
+            let short: String = BODY.chars().take(cut).collect();
+            for selector in [&selector, &near, &format!("list.#({near}"), &format!("a.b.{near}")] {
+                for body in [BODY, &body, &short] {
+                    let _ = selected(body, selector);
+                }
+            }
         }
     }
 }
