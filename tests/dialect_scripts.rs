@@ -1,4 +1,4 @@
-//! Every script of `tests/dialect/` is run unmodified against rooms of our own, for HTTP and for gRPC. Comments at its head say what is expected:
+//! Every script of `tests/dialect/` is run unmodified against rooms of our own, for HTTP and for gRPC, and a real Redis. Comments at its head say what is expected:
 //!
 //! `// args: …` more arguments; `// exit: N`; `// COUNTER: N` the count of a metric, such as `http_reqs`; `// checks: N` that
 //! many pass and none fails, or `N and M` for both; `// says: TEXT` a message. A script that says nothing else must end with 0 and without an error.
@@ -6,12 +6,14 @@
 
 mod dialect_support;
 mod grpc_support;
+mod redis_support;
 mod run_support;
 
 use std::path::{Path, PathBuf};
 
 use dialect_support::room::room;
 use grpc_support::Room;
+use redis_support::Redis;
 use run_support::loadgen;
 use serde_json::Value;
 
@@ -38,7 +40,7 @@ fn expectations(text: &str) -> Vec<(String, String)> {
 }
 
 /// What went otherwise than the script's head says.
-fn faults(script: &Path, address: &str, grpc: &str) -> Vec<String> {
+fn faults(script: &Path, peers: &[String]) -> Vec<String> {
     let text = std::fs::read_to_string(script).unwrap();
     let expected = expectations(&text);
     let folder = tempfile::tempdir().unwrap();
@@ -49,8 +51,7 @@ fn faults(script: &Path, address: &str, grpc: &str) -> Vec<String> {
         "--quiet".to_owned(),
     ];
     arguments.push(format!("--summary-export={}", export.display()));
-    arguments.push(format!("--env=BASE=http://{address}"));
-    arguments.push(format!("--env=GRPC={grpc}"));
+    arguments.extend(peers.iter().map(|peer| format!("--env={peer}")));
     let more = expected.iter().filter(|(name, _)| name == "args");
     arguments.extend(more.flat_map(|(_, value)| value.split_whitespace().map(str::to_owned)));
     arguments.push(script.display().to_string());
@@ -109,7 +110,12 @@ fn faults(script: &Path, address: &str, grpc: &str) -> Vec<String> {
 
 #[test]
 fn every_script_gives_what_its_head_says() {
-    let (address, grpc) = (room().to_string(), Room::start().leave().to_string());
+    let redis = Redis::start();
+    let peers = [
+        format!("BASE=http://{}", room()),
+        format!("GRPC={}", Room::start().leave()),
+        format!("REDIS=127.0.0.1:{}", redis.port),
+    ];
     let only = std::env::var("DIALECT_SCRIPT").unwrap_or_default();
     let mut failed = Vec::new();
     let scripts = scripts();
@@ -118,7 +124,7 @@ fn every_script_gives_what_its_head_says() {
         .iter()
         .filter(|script| script.to_string_lossy().contains(&only))
     {
-        let faults = faults(script, &address, &grpc);
+        let faults = faults(script, &peers);
         if !faults.is_empty() {
             failed.push(format!("== {}\n{}", script.display(), faults.join("\n")));
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod net_support;
+mod tls_support;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -17,60 +18,9 @@ use loadgen::metrics::TlsTag;
 use loadgen::net::{Client, ClientIdentity, HostOverride, NetOptions, Request, TlsVersion, code};
 use net_support::*;
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tls_support::{Pki, pki, server_config};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
-
-/// An authority and a certificate of it for `localhost` and 127.0.0.1.
-struct Pki {
-    authority: String,
-    certificate: String,
-    key: String,
-}
-
-fn pki() -> Pki {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(params, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = rcgen::CertificateParams::new(names)
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    Pki {
-        authority: authority.pem(),
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    }
-}
-
-fn server_config(pki: &Pki, alpn: &[&str], wants_certificate: bool) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = if wants_certificate {
-        let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(pki.authority.as_bytes()).unwrap())
-            .unwrap();
-        builder.with_client_cert_verifier(
-            rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-                .build()
-                .unwrap(),
-        )
-    } else {
-        builder.with_no_client_auth()
-    };
-    let chain = vec![CertificateDer::from_pem_slice(pki.certificate.as_bytes()).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(pki.key.as_bytes()).unwrap();
-    let mut config = builder.with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    config
-}
 
 thread_local! {
     /// How many requests for `/meet` have arrived; a test has its server on its own thread.
@@ -284,7 +234,8 @@ fn http2_timeouts_and_goaway() {
                 "{:?}",
                 response.error
             );
-            pause(60).await;
+            // Long enough for the GOAWAY to be there on a busy machine, too.
+            pause(500).await;
         }
     });
 }

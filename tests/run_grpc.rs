@@ -7,18 +7,17 @@
 
 mod grpc_support;
 mod run_support;
+mod tls_support;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use grpc_support::{Reflection, Room, descriptors};
 use run_support::{Ended, Points, Running, Scripted, Server, eventually, free_port, get, loadgen, sum};
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tls_support::{pki, server_config};
 
 /// A script in a folder that has the protos, too.
 fn script(text: &str) -> Scripted {
@@ -170,61 +169,14 @@ fn the_page_shows_them() {
     run.wait();
 }
 
-/// An authority, what it signed for `localhost`, and for a client; the client's key in a form that a password guards.
-struct Pki {
-    authority: String,
-    server: ServerConfig,
-    client: String,
-    key: String,
-}
-
-fn pki(wants_certificate: bool) -> Pki {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(params, authority_key);
-    let signed = |name: &str| {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-        (
-            params.signed_by(&key, &issuer).unwrap().pem(),
-            key.serialize_pem(),
-        )
-    };
-    let (certificate, key) = signed("localhost");
-    let (client, client_key) = signed("client");
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = if wants_certificate {
-        let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap())
-            .unwrap();
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-        builder.with_client_cert_verifier(verifier.build().unwrap())
-    } else {
-        builder.with_no_client_auth()
-    };
-    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-    let mut server = builder
-        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
-        .unwrap();
-    server.alpn_protocols = vec![b"h2".to_vec()];
-    Pki {
-        authority,
-        server,
-        client,
-        key: client_key,
-    }
-}
-
 #[test]
 fn tls_is_the_run_s_with_what_connect_adds() {
-    let known = pki(false);
-    let room = Room::with(None, Reflection::Both, Some(known.server));
+    let known = pki();
+    let room = Room::with(
+        None,
+        Reflection::Both,
+        Some(server_config(&known, &["h2"], false)),
+    );
     let script = script(&format!(
         "{HEAD}
         const authority = open('authority.pem');
@@ -270,8 +222,8 @@ fn tls_is_the_run_s_with_what_connect_adds() {
 
 #[test]
 fn a_client_can_show_a_certificate_whose_key_has_a_password() {
-    let known = pki(true);
-    let room = Room::with(None, Reflection::None, Some(known.server));
+    let known = pki();
+    let room = Room::with(None, Reflection::None, Some(server_config(&known, &["h2"], true)));
     let script = script(&format!(
         "{HEAD}
         const tls = {{ cacerts: open('authority.pem'), cert: open('client.pem'), key: open('client.key') }};
@@ -288,7 +240,7 @@ fn a_client_can_show_a_certificate_whose_key_has_a_password() {
     for (name, text) in [
         ("authority.pem", &known.authority),
         ("client.pem", &known.client),
-        ("client.key", &known.key),
+        ("client.key", &known.client_key),
     ] {
         std::fs::write(script.file(name), text).unwrap();
     }

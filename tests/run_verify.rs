@@ -1,12 +1,11 @@
 //! `verify()`: asserted after the run, with the results at hand, against the server and against a real database.
 #![allow(clippy::unwrap_used)]
 
+mod redis_support;
 mod run_support;
 
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use run_support::{Ended, Scripted, Server, eventually, free_port, run};
+use redis_support::Redis;
+use run_support::{Ended, Scripted, Server, run};
 
 const QUIET: [&str; 3] = ["run", "--metrics-addr=off", "-q"];
 
@@ -140,60 +139,6 @@ fn a_command_tells_how_it_ended() {
          }"#,
     );
     ran(&script, &["--allow-exec"]).expect(0);
-}
-
-/// A Redis of our own, gone with the test.
-struct Redis {
-    server: Child,
-    port: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Redis {
-    fn start() -> Redis {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port().to_string();
-        let server = Command::new("redis-server")
-            .args([
-                "--port",
-                &port,
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server: the README's set-up line installs it");
-        let redis = Redis {
-            server,
-            port,
-            _folder: folder,
-        };
-        eventually(Duration::from_secs(10), "redis answers", || {
-            redis.ask(&["PING"]).contains("PONG").then_some(())
-        });
-        redis
-    }
-
-    fn ask(&self, words: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port])
-            .args(words)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
 }
 
 /// The assertion of a flash sale, against the database itself: 100 orders, and nothing left in stock.

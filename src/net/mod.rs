@@ -1,5 +1,5 @@
-//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, WebSocket, gRPC, cookies, redirects, bodies, and the phase timings
-//! stamped at the I/O layer.
+//! One connection's life: DNS, TCP, TLS, HTTP/1.1, HTTP/2, WebSocket, gRPC, Redis, cookies, redirects, bodies, and the phase
+//! timings stamped at the I/O layer.
 //!
 //! A [`Client`] per virtual user sends [`Request`]s to parsed [`Target`]s. Every HTTP transaction, failed or not,
 //! is reported as a [`Hop`], which is what metrics count; the caller gets the final [`Response`], which is never an
@@ -29,6 +29,7 @@ mod port;
 mod progress;
 mod proxy;
 mod redirect;
+mod redis;
 mod request;
 mod response;
 mod shared;
@@ -51,6 +52,7 @@ pub use options::{
 };
 pub use port::holder as port_holder;
 pub use proxy::Proxies;
+pub use redis::{Redis, RedisError, RedisOptions, Reply};
 pub use request::{Auth, JarChoice, Request, RequestCookie};
 pub use response::{Hop, Response, ResponseCookie, Timings, status_text};
 pub use shared::Shared;

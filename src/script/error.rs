@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rquickjs::{Ctx, Error, Value};
+use rquickjs::{Ctx, Error, Exception, Value, function::Constructor};
 
 /// Finds where a place in what the engine runs (module, line, column) was written: line, column, and the line's text,
 /// if it has such a line.
@@ -109,6 +109,16 @@ impl ScriptError {
             interrupted: false,
             aborted: false,
         }
+    }
+}
+
+/// Throws a `ReferenceError`. The engine's own way to do so cuts its text off after 255 bytes.
+pub fn reference(ctx: &Ctx<'_>, message: &str) -> Error {
+    let class = ctx.globals().get::<_, Constructor>("ReferenceError");
+    match class.and_then(|class| class.construct::<_, Value>((message,))) {
+        Ok(error) => ctx.throw(error),
+        // A script may have taken the class away.
+        Err(_) => Exception::throw_reference(ctx, message),
     }
 }
 

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     commonjs,
+    error::reference,
     fiber::{compile_script, load_bytecode, run_script},
     globals,
     language::{self, Kind, Place},
@@ -138,7 +139,7 @@ impl Library {
         let known = match self.get(name) {
             Some(known) => known,
             None => {
-                let text = source::text(name).map_err(|message| Exception::throw_reference(ctx, &message))?;
+                let text = source::text(name).map_err(|message| reference(ctx, &message))?;
                 self.keep(name, Volume::untranslated(text.into()))
             }
         };

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use rquickjs::{
-    Ctx, Error, Exception, Module,
+    Ctx, Error, Module,
     loader::{ImportAttributes, Loader, Resolver},
     module::Declared,
 };
@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::net::grpc::{Methods, SchemaError};
 
 use super::{
-    error::ScriptError,
+    error::{ScriptError, reference},
     library::Library,
     secrets::Secrets,
     shared::SharedArrays,
@@ -259,7 +259,7 @@ impl Resolver for ModuleSource {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String, Error> {
-        source::resolve(base, name).map_err(|message| Exception::throw_reference(ctx, &message))
+        source::resolve(base, name).map_err(|message| reference(ctx, &message))
     }
 }
 

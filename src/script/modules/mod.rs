@@ -10,6 +10,7 @@ pub mod http;
 pub mod k6;
 pub mod metrics;
 pub mod native;
+pub mod redis;
 mod sockets;
 mod subtle;
 pub mod timers;
@@ -35,6 +36,7 @@ pub fn names() -> &'static [&'static str] {
         "k6/experimental/csv",
         "k6/experimental/encoding",
         "k6/experimental/fs",
+        "k6/experimental/redis",
         "k6/experimental/streams",
         "k6/experimental/tracing",
         "k6/experimental/webcrypto",
@@ -75,6 +77,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
         "k6" => Module::declare_def::<k6::K6, _>(ctx, name),
         "k6/crypto" => Module::declare_def::<crypto::Crypto, _>(ctx, name),
         "k6/encoding" => Module::declare_def::<encoding::Encoding, _>(ctx, name),
+        "k6/experimental/redis" => Module::declare_def::<redis::RedisModule, _>(ctx, name),
         "k6/html" => Module::declare_def::<html::HtmlModule, _>(ctx, name),
         "k6/http" => Module::declare_def::<http::Http, _>(ctx, name),
         "k6/metrics" => Module::declare_def::<metrics::Metrics, _>(ctx, name),
