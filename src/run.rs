@@ -78,7 +78,7 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     // From here on: a script's top level may never end.
     let mut requests = signals::Requests::listen();
     let loaded = tokio::select! {
-        loaded = load(&order) => loaded?,
+        loaded = load::load_apart(&order) => loaded?,
         name = signals::while_loading(&mut requests) => {
             tracing::warn!("{name} while the script was loaded: nothing was sent");
             return Ok(Ending::Signal);
@@ -406,8 +406,22 @@ impl Run {
                 () = stopped(&control, function) => Ok(Some(None)),
             }
         };
-        let called: Result<Result<Option<Option<String>>, ScriptError>, EngineError> =
-            engine::solo(self.workers, self.registry.clone(), epoch, batches.clone(), task).await;
+        let called: Result<Result<Option<Option<String>>, ScriptError>, EngineError> = match timeout(
+            limit.saturating_add(engine::SILENCE),
+            engine::solo(self.workers, self.registry.clone(), epoch, batches.clone(), task),
+        )
+        .await
+        {
+            Ok(called) => called,
+            // It cannot be interrupted, and does not come back.
+            Err(_) => {
+                self.control.abandon(Reason::Script {
+                    kind: AbortKind::Exception,
+                    message: format!("{function}() does not come back"),
+                });
+                Ok(Ok(None))
+            }
+        };
         match called {
             Ok(Ok(Some(result))) => Ok(result),
             Ok(Ok(None)) => {

@@ -252,6 +252,62 @@ fn what_a_script_takes_away_it_takes_from_itself() {
     ]);
 }
 
+/// A few functions of the engine cannot be interrupted. They keep a worker's thread, and nobody waits for that longer than
+/// the test lasts.
+#[test]
+fn what_cannot_be_interrupted_is_left_behind() {
+    let endless = "new Array(4e9).sort()";
+    let script = Scripted::new(&format!(
+        "import {{ sleep }} from 'k6';
+import {{ Counter }} from 'k6/metrics';
+const fine = new Counter('fine');
+const load = {{ executor: 'constant-vus', vus: 1, duration: '2s', gracefulStop: '1s' }};
+export const options = {{ scenarios: {{ hostile: {{ ...load, exec: 'hostile' }}, others: {{ ...load, exec: 'other' }} }} }};
+export function hostile() {{ {endless}; }}
+export function other() {{ fine.add(1); sleep(0.05); }}
+export function teardown() {{ console.log('torn down'); }}"
+    ));
+    let samples = script.file("samples.json");
+    let out = format!("json={samples}");
+    let arguments = [
+        "run",
+        "--metrics-addr",
+        "off",
+        "--workers",
+        "2",
+        "--out",
+        &out,
+        script.path(),
+    ];
+    let ended = run_support::run(&arguments).expect(107);
+    let ended = ended.says(&["cannot be interrupted", "torn down"]);
+    assert!(
+        ended.stdout.contains("fine"),
+        "the summary is there: {}",
+        ended.stdout
+    );
+    assert!(Points::read(&samples).sum("fine") >= FINE);
+
+    for (function, option, code) in [
+        ("setup", "setupTimeout", 100),
+        ("teardown", "teardownTimeout", 101),
+    ] {
+        let script = Scripted::new(&format!(
+            "export const options = {{ iterations: 1, {option}: '1s' }};
+export function {function}() {{ {endless}; }}
+export default function () {{}}"
+        ));
+        run_support::run(&["run", "--metrics-addr", "off", script.path()]).expect(code);
+    }
+    let script = Scripted::new(&format!(
+        "console.log('begun');\n{endless};\nexport default function () {{}}"
+    ));
+    let mut running = Running::start(&["run", "--metrics-addr", "off", script.path()]);
+    running.until_said("begun");
+    running.signal("INT");
+    running.wait().expect(105);
+}
+
 #[test]
 fn setup_and_teardown_have_their_time() {
     for (function, option, code) in [

@@ -67,6 +67,8 @@ struct State {
     reason: Option<Reason>,
     /// Whether somebody outside wants the end at once, whatever the first reason was.
     hurried: bool,
+    /// Whether a thread was left behind that does not come back.
+    abandoned: bool,
 }
 
 /// What executors have to know.
@@ -105,6 +107,7 @@ impl Control {
                 now: Now::UNTOUCHED,
                 reason: None,
                 hurried: false,
+                abandoned: false,
             })),
         }
     }
@@ -129,6 +132,19 @@ impl Control {
             state.now.level = state.now.level.max(level);
             harder
         });
+    }
+
+    /// A thread does not come back: nobody is to wait for what it might still hand over.
+    pub fn abandon(&self, reason: Reason) {
+        self.stop_now(reason);
+        self.state.send_modify(|state| state.abandoned = true);
+    }
+
+    /// Returns when a thread was left behind.
+    pub async fn abandoned(&self) {
+        let mut receiver = self.state.subscribe();
+        // An error is not possible: a sender is here.
+        let _ = receiver.wait_for(|state| state.abandoned).await;
     }
 
     /// Nothing begins any more until [`resume`](Self::resume), and the load's time stands still; what is under way goes on.

@@ -21,6 +21,7 @@ use super::live::{Line, Live};
 use super::place::Place;
 use super::roster::{Roster, Span};
 use super::staff::Staff;
+use super::watchdog::{LOOK, Watchdog, stuck};
 use super::worker::{Job, Model, Post, Test, flush, work};
 use crate::config::Scenario;
 use crate::metrics::{Batch, Epoch, Recorder, Registry};
@@ -85,6 +86,7 @@ pub struct Handle {
     /// Closed when the last worker has ended; nothing is ever sent.
     alive: mpsc::Receiver<Infallible>,
     threads: Vec<JoinHandle<()>>,
+    watch: Watchdog,
 }
 
 /// Starts the workers, which begin to initialise their virtual users: [`Handle::ready`] waits for these, and
@@ -96,6 +98,14 @@ where
 {
     let make_staff = Arc::new(make_staff);
     let (registry, epoch, batches) = (Arc::clone(&spec.registry), spec.epoch, spec.batches.clone());
+    let ends = spec.scenarios.iter().map(|scenario| scenario.latest_end());
+    let graces = spec.scenarios.iter().map(|scenario| scenario.graceful_stop);
+    let watch = Watchdog {
+        epoch,
+        planned: ends.max().unwrap_or_default(),
+        grace: graces.max().unwrap_or_default(),
+        stopped: None,
+    };
     let (gate, jobs, ready, live) = plan(spec, &control);
     let (alive_here, alive) = mpsc::channel(1);
     let mut handle = Handle {
@@ -106,6 +116,7 @@ where
         ready,
         alive,
         threads: Vec::new(),
+        watch,
     };
     for job in jobs {
         let runtime = runtime()?;
@@ -164,9 +175,23 @@ impl Handle {
     /// Waits until the last virtual user is gone and the last sample is handed over, and says why the test ended before its
     /// time, if it did.
     pub async fn finished(mut self) -> Option<Reason> {
-        let _ = self.alive.recv().await;
+        let mut left_behind = false;
+        while !left_behind {
+            tokio::select! {
+                _ = self.alive.recv() => break,
+                () = tokio::time::sleep(LOOK) => {
+                    if let Some(worker) = self.watch.stuck(&self.threads, &self.live, &self.control) {
+                        self.control.abandon(stuck(worker));
+                        left_behind = true;
+                    }
+                }
+            }
+        }
         for thread in self.threads.drain(..) {
-            if let Err(payload) = thread.join() {
+            // One that was left behind is never joined: it ends with the process.
+            if (!left_behind || thread.is_finished())
+                && let Err(payload) = thread.join()
+            {
                 self.control.stop_now(Reason::Panic(panic_text(&*payload)));
             }
         }
@@ -229,7 +254,7 @@ where
     let whole = || {
         let recorder = Recorder::new(registry, worker);
         let local = LocalSet::new();
-        let _flusher = local.spawn_local(flush(recorder.clone(), batches.clone(), epoch, live));
+        let _flusher = local.spawn_local(flush(recorder.clone(), batches.clone(), epoch, worker, live));
         let result = local.block_on(&runtime, task(recorder.clone()));
         // Virtual users and connections go before the last samples are taken: some record their end.
         {
@@ -283,6 +308,7 @@ pub(super) fn plan(spec: Spec, control: &Control) -> Planned {
         lines,
         u32::try_from(roster.planned()).unwrap_or(u32::MAX),
         control.clone(),
+        workers,
     ));
     let test = Arc::new(Test {
         share: spec.share.clone(),

@@ -123,6 +123,8 @@ pub struct Progress {
 pub struct Live {
     lines: Vec<Line>,
     control: Control,
+    /// When each worker last had its thread to itself, in nanoseconds since its epoch; 0 before the first time.
+    beats: Vec<AtomicU64>,
     /// Numbers given to planned virtual users.
     planned_ids: u32,
     unplanned: AtomicU32,
@@ -151,10 +153,11 @@ impl Line {
 }
 
 impl Live {
-    pub(super) fn new(lines: Vec<Line>, planned_ids: u32, control: Control) -> Live {
+    pub(super) fn new(lines: Vec<Line>, planned_ids: u32, control: Control, workers: u16) -> Live {
         Live {
             lines,
             control,
+            beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             planned_ids,
             unplanned: AtomicU32::new(0),
             postponed: AtomicU64::new(0),
@@ -203,6 +206,18 @@ impl Live {
     /// When the load began or will begin, if that is known.
     pub fn load_began(&self) -> Option<Instant> {
         self.load_began.get().copied()
+    }
+
+    /// A worker's thread is not held up by what it runs.
+    pub(super) fn beat(&self, worker: u16, nanos: u64) {
+        if let Some(beat) = self.beats.get(usize::from(worker)) {
+            beat.store(nanos, Relaxed);
+        }
+    }
+
+    /// When it last was not, in nanoseconds since the epoch.
+    pub(super) fn last_beat(&self, worker: usize) -> u64 {
+        self.beats.get(worker).map_or(0, |beat| beat.load(Relaxed))
     }
 
     /// Whether the load stands still.

@@ -21,6 +21,7 @@ mod roster;
 mod signal;
 mod staff;
 mod users;
+mod watchdog;
 mod worker;
 
 pub use control::{AbortKind, Control, Level, Reason};
@@ -30,6 +31,7 @@ pub use live::{Live, Progress};
 pub use place::Place;
 pub use staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
 pub use users::{Complaints, Repeater, ScriptStaff, Scripted, UrlPlan, UrlStaff};
+pub use watchdog::SILENCE;
 pub use worker::FLUSH_EVERY;
 
 #[cfg(test)]

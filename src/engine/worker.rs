@@ -246,6 +246,7 @@ pub(super) async fn flush(
     recorder: Recorder,
     batches: mpsc::Sender<Batch>,
     epoch: Epoch,
+    worker: u16,
     live: Option<Arc<Live>>,
 ) {
     let zero = Instant::from_std(epoch.instant);
@@ -257,6 +258,9 @@ pub(super) async fn flush(
         let beat = zero + PULSE * beats;
         sleep_until(beat).await;
         let now = Instant::now();
+        if let Some(live) = &live {
+            live.beat(worker, epoch.nanos(now.into_std()));
+        }
         let late = now.saturating_duration_since(beat).as_secs_f64() * 1e3;
         recorder.add(
             builtin::TIMER_LAG,

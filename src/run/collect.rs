@@ -154,6 +154,15 @@ impl Begun {
     }
 }
 
+/// The next batch; none if all who send some have ended, or do not come back.
+async fn next(inbox: &mut Receiver<Batch>, control: &Control) -> Option<Batch> {
+    tokio::select! {
+        biased;
+        batch = inbox.recv() => batch,
+        () = control.abandoned() => None,
+    }
+}
+
 impl Observer {
     /// Opens files and ports.
     ///
@@ -256,7 +265,7 @@ impl Observer {
     ) -> Observer {
         let zero = Instant::from_std(self.epoch.instant);
         self.live = Some(live.clone());
-        let mut second = 1;
+        let (mut second, control) = (1, self.control.clone());
         loop {
             tokio::select! {
                 biased;
@@ -271,7 +280,7 @@ impl Observer {
                     // Whoever asked may have gone.
                     let _ = answer.send((snapshot, self.collector.timeline().clone()));
                 }
-                batch = inbox.recv() => match batch {
+                batch = next(&mut inbox, &control) => match batch {
                     Some(batch) => {
                         self.absorb(batch);
                         // A run that ends within a second has its gauges too.

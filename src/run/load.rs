@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::order::{Order, RunError, Subject};
 use super::profile;
 use crate::config::{Config, RawOptions, Tier, check};
-use crate::engine::UrlPlan;
+use crate::engine::{EngineError, UrlPlan};
 use crate::metrics::{Epoch, Recorder, Registry, SystemTags, TargetMetrics, tunnel};
 use crate::net::{NetOptions, Shared};
 use crate::script::{Exports, HttpDefaults, Program, ScriptError, ScriptUser, Seat, Workshop};
@@ -119,6 +119,28 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
         config,
         subject,
         provisional,
+    })
+}
+
+/// The same on a thread of its own, so that whoever waits can give up: a script's top level may call what never ends.
+///
+/// # Errors
+/// As [`load`]'s.
+pub async fn load_apart(order: &Order) -> Result<Loaded, RunError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let order = order.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EngineError::Runtime)?;
+    let body = move || {
+        // Whoever asked may have gone.
+        let _ = tell.send(runtime.block_on(load(&order)));
+    };
+    let thread = std::thread::Builder::new().name("load".to_owned()).spawn(body);
+    thread.map_err(EngineError::Thread)?;
+    told.await.unwrap_or_else(|_| {
+        Err(EngineError::Panic("the thread that loads the script has panicked".to_owned()).into())
     })
 }
 

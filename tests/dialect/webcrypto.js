@@ -1,5 +1,5 @@
 // iterations: 1
-// checks: 24
+// checks: 26
 import { check } from 'k6';
 import { crypto as byName } from 'k6/experimental/webcrypto';
 import { TextEncoder as Encoder } from 'k6/experimental/encoding';
@@ -29,6 +29,11 @@ export default async function () {
   const zero = await aes('AES-GCM', '00'.repeat(16));
   const tagged = await subtle.encrypt(gcm, zero, new Uint8Array(16));
   found.gcm = hex(tagged) === '0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf';
+  const short = { ...gcm, tagLength: 96 };
+  const cut = await subtle.encrypt(short, zero, new Uint8Array(16));
+  found['a short tag'] = hex(cut) === hex(tagged).slice(0, 56) && hex(await subtle.decrypt(short, zero, cut)) === '00'.repeat(16);
+  new Uint8Array(cut)[27] ^= 1;
+  found['a short tag that was changed'] = (await why(subtle.decrypt(short, zero, cut))) === 'OperationError' && (await why(subtle.encrypt({ ...gcm, tagLength: 20 }, zero, cut))) === 'OperationError';
   new Uint8Array(tagged)[0] ^= 1;
   found['a text that was changed'] = (await why(subtle.decrypt(gcm, zero, tagged))) === 'OperationError';
 

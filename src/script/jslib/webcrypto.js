@@ -76,6 +76,7 @@ const USES = {
 const usesOf = (name) => USES[name] ?? ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'];
 const PAIRS = { ECDSA: [['sign'], ['verify']], Ed25519: [['sign'], ['verify']], ECDH: [['deriveKey', 'deriveBits'], []] };
 const LENGTHS = [128, 192, 256];
+const TAGS = [32, 64, 96, 104, 112, 120, 128];
 
 /** DER in front of the 32 bytes of an Ed25519 key (RFC 8410). */
 const ED_PRIVATE = '302e020100300506032b657004220420';
@@ -234,13 +235,14 @@ async function crypt(given, key, data, encrypt) {
   const start = bytes(algorithm.name === 'AES-CTR' ? algorithm.counter : algorithm.iv, algorithm.name === 'AES-CTR' ? 'counter' : 'iv');
   const size = start.byteLength;
   if (algorithm.name === 'AES-GCM') {
-    if ((algorithm.tagLength ?? 128) !== 128) throw fault('NotSupportedError', 'only tags of 128 bits are supported');
+    if (!TAGS.includes(algorithm.tagLength ?? 128)) throw fault('OperationError', `a tag of AES-GCM has one of ${TAGS.join(', ')} bits`);
     if (size !== 12 && size !== 16) throw fault('NotSupportedError', 'the iv of AES-GCM must have 12 or 16 bytes');
   } else if (size !== 16) {
     throw fault('OperationError', `the ${algorithm.name === 'AES-CTR' ? 'counter' : 'iv'} must have 16 bytes, it has ${size}`);
   }
   const beside = algorithm.additionalData === undefined ? new ArrayBuffer(0) : bytes(algorithm.additionalData, 'additionalData');
-  return needed(aes(algorithm.name, encrypt, secret, start, beside, text), 'OperationError', wrong);
+  const mode = algorithm.name === 'AES-GCM' ? `AES-GCM-${algorithm.tagLength ?? 128}` : algorithm.name;
+  return needed(aes(mode, encrypt, secret, start, beside, text), 'OperationError', wrong);
 }
 
 async function sign(given, key, data) {

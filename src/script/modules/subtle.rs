@@ -71,7 +71,14 @@ fn aes<'js>(
     let done = match mode.as_str() {
         "AES-CBC" => cipher.cbc(&text, encrypt),
         "AES-CTR" => cipher.ctr(&text),
-        _ => cipher.gcm(&text, encrypt),
+        // `AES-GCM-96`: with a tag of 96 bits.
+        gcm => {
+            let bits = gcm
+                .strip_prefix("AES-GCM-")
+                .and_then(|bits| bits.parse::<usize>().ok());
+            bits.filter(|bits| *bits <= 128)
+                .and_then(|bits| cipher.gcm(&text, encrypt, bits / 8))
+        }
     };
     made(&ctx, done)
 }

@@ -19,6 +19,9 @@ pub struct Cipher<'a> {
     pub beside: &'a [u8],
 }
 
+/// Bytes of a tag that is not cut short.
+const WHOLE_TAG: usize = 16;
+
 macro_rules! by_key {
     ($key:expr, $aes:ident => $then:expr) => {
         match $key.len() {
@@ -60,8 +63,32 @@ impl Cipher<'_> {
         })
     }
 
-    /// GCM with a tag of 128 bits and a start of 96 or 128 bits.
-    pub fn gcm(&self, text: &[u8], encrypt: bool) -> Option<Vec<u8>> {
+    /// GCM with a tag of so many bytes, 16 at the most, and a start of 96 or 128 bits.
+    pub fn gcm(&self, text: &[u8], encrypt: bool, tag: usize) -> Option<Vec<u8>> {
+        if encrypt {
+            let mut sealed = self.whole_gcm(text, true)?;
+            sealed.truncate(text.len() + tag);
+            return Some(sealed);
+        }
+        if tag == WHOLE_TAG {
+            return self.whole_gcm(text, false);
+        }
+        // The cipher checks whole tags only. What it makes of zeros is what each text is combined with, and a text that
+        // was opened so has the same tag again if it is the one that was sealed.
+        let (sealed, given) = text.split_at_checked(text.len().checked_sub(tag)?)?;
+        let stream = self.whole_gcm(&vec![0; sealed.len()], true)?;
+        let opened: Vec<u8> = sealed
+            .iter()
+            .zip(&stream)
+            .map(|(one, other)| one ^ other)
+            .collect();
+        let again = self.whole_gcm(&opened, true)?;
+        let tags = again[sealed.len()..].iter().zip(given);
+        let differs = tags.fold(0, |all, (one, other)| all | (one ^ other));
+        (differs == 0).then_some(opened)
+    }
+
+    fn whole_gcm(&self, text: &[u8], encrypt: bool) -> Option<Vec<u8>> {
         let payload = Payload {
             msg: text,
             aad: self.beside,
