@@ -11,6 +11,7 @@ mod collect;
 mod display;
 mod finish;
 mod hints;
+mod insight;
 mod load;
 mod network;
 mod offered;
@@ -113,9 +114,12 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let live = Current::new(handle.live());
     let watching = observer.watch(inbox, asked, live.clone(), sampling);
     let keeping = async {
-        if let Some(checkpoints) = &mut destinations.checkpoints {
-            checkpoints.keep(&run, &page, &ask).await;
-        }
+        let checkpoints = async {
+            if let Some(checkpoints) = &mut destinations.checkpoints {
+                checkpoints.keep(&run, &page, &ask).await;
+            }
+        };
+        tokio::join!(checkpoints, insight::follow(&run, &ask));
         std::future::pending::<()>().await;
     };
     let steering = async {

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 use tracing_subscriber::registry::LookupSpan;
@@ -26,6 +26,9 @@ pub struct LogArgs {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// How a run is shown on a terminal
+    #[arg(long, value_name = "VIEW", default_value = "compact")]
+    pub ui: Ui,
     /// Use no colours (the variable NO_COLOR does the same)
     #[arg(long)]
     pub no_color: bool,
@@ -35,6 +38,33 @@ pub struct LogArgs {
     /// How messages look: text, json, or raw [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+}
+
+/// What a terminal shows of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Ui {
+    /// A bar for each scenario, and the last second's figures
+    #[default]
+    Compact,
+    /// The whole run on a time axis, how thresholds stand, and findings as they appear
+    Full,
+    /// A few plain lines every few seconds, as in a file
+    Plain,
+}
+
+impl Ui {
+    /// What suits standard error.
+    fn mode(self, quiet: bool, terminal: bool) -> Mode {
+        match self {
+            _ if quiet => Mode::Quiet,
+            _ if !terminal => Mode::Plain,
+            Ui::Compact => Mode::Bars,
+            Ui::Full => Mode::Full {
+                colour: colour(terminal),
+            },
+            Ui::Plain => Mode::Plain,
+        }
+    }
 }
 
 static START: OnceLock<Instant> = OnceLock::new();
@@ -59,9 +89,10 @@ pub fn colour(is_terminal: bool) -> bool {
 /// # Errors
 /// A place or a format that is none; messages go to standard error then.
 pub fn start(args: &LogArgs) -> Result<Progress, String> {
-    let progress = Progress::new(Mode::new(args.quiet, std::io::stderr().is_terminal()));
     let variable = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let _ = NO_COLOR.set(args.no_color || variable);
+    let watched = std::io::stderr().is_terminal();
+    let progress = Progress::new(args.ui.mode(args.quiet, watched));
     let _ = START.set(Instant::now());
     let given = |flag: &Option<String>, name: &str| flag.clone().or_else(|| setting(name));
     let format = form(given(&args.log_format, "LOG_FORMAT").as_deref());
@@ -75,7 +106,7 @@ pub fn start(args: &LogArgs) -> Result<Progress, String> {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(place.level.unwrap_or(usual))
         .with_writer(place.messages)
-        .with_ansi(place.terminal && colour(std::io::stderr().is_terminal()))
+        .with_ansi(place.terminal && colour(watched))
         .event_format(Line {
             form: format,
             file: place.file,
@@ -85,6 +116,9 @@ pub fn start(args: &LogArgs) -> Result<Progress, String> {
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
     if let Some(warning) = place.warning {
         tracing::warn!("{warning}");
+    }
+    if args.ui == Ui::Full && !watched {
+        tracing::warn!("--ui full needs a terminal; a few plain lines are shown instead");
     }
     fault.map_or(Ok(progress), Err)
 }

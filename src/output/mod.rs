@@ -35,8 +35,8 @@ pub use messages::{CONSOLE, ConsoleFile, Messages};
 pub use otlp::{OtlpError, OtlpExporter, OtlpMetrics, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
-    Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse,
-    TunnelUse, Work,
+    Header, LogWriter, Mode, Progress, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, Standing,
+    TargetUse, TunnelUse, Work,
 };
 pub use prometheus::{Breaking, Load, Page, RunInfo, RunState, SaveCounts, ScenarioLoad, render};
 pub use push::{PushCounts, PushError, PushOptions, Pusher};

@@ -4,6 +4,8 @@
 //! standard error, so that standard output stays the summary's and the script's. Log lines must go through a
 //! [`LogWriter`], or they would tear the bars.
 
+mod full;
+mod history;
 mod render;
 mod view;
 
@@ -16,8 +18,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::messages::ConsoleFile;
 
 pub use view::{
-    Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, TargetUse, TunnelUse, Work,
+    Header, ProgressView, ScenarioCounts, ScenarioLine, ScenarioState, Standing, TargetUse, TunnelUse, Work,
 };
+
+use history::{History, Moment};
 
 /// Plain lines come once after this much of the test's time,
 const PLAIN_FIRST: Duration = Duration::from_secs(1);
@@ -31,21 +35,24 @@ const STEPS: u64 = 1000;
 pub enum Mode {
     /// Bars that are redrawn, on a terminal.
     Bars,
+    /// The run on a time axis, thresholds and findings, redrawn below what is logged (`--ui full`).
+    Full {
+        /// Whether it may have colours.
+        colour: bool,
+    },
     /// A few lines every few seconds.
     Plain,
     /// Nothing (`--quiet`).
     Quiet,
 }
 
-impl Mode {
-    /// What suits standard error.
-    pub fn new(quiet: bool, terminal: bool) -> Mode {
-        match (quiet, terminal) {
-            (true, _) => Mode::Quiet,
-            (false, true) => Mode::Bars,
-            (false, false) => Mode::Plain,
-        }
-    }
+/// The columns and rows of a terminal.
+type Size = fn() -> (u16, u16);
+
+/// Those of standard error; those of the oldest terminals where it does not say.
+fn stderr_size() -> (u16, u16) {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    size.map_or((80, 24), |(columns, rows)| (columns.0, rows.0))
 }
 
 /// The progress display of one run. Clones show the same.
@@ -59,6 +66,7 @@ pub struct Progress {
     bars: MultiProgress,
     terminal: Terminal,
     console: ConsoleFile,
+    size: Size,
 }
 
 /// Where text goes, and the bars that stand below it.
@@ -81,6 +89,10 @@ struct State {
     /// The scenarios' lines as last shown: one that is over stays as it was then.
     lines: Vec<ScenarioLine>,
     drawn: Option<Drawn>,
+    /// What [`Mode::Full`] shows besides: the run so far, what follows from it, and where both are drawn.
+    history: History,
+    findings: Vec<String>,
+    screen: Option<ProgressBar>,
 }
 
 /// The bar or the lines of the time before the test.
@@ -110,14 +122,14 @@ impl Progress {
     /// A display on standard error; it shows nothing yet.
     pub fn new(mode: Mode) -> Progress {
         let target = match mode {
-            Mode::Bars => ProgressDrawTarget::stderr(),
+            Mode::Bars | Mode::Full { .. } => ProgressDrawTarget::stderr(),
             Mode::Plain | Mode::Quiet => ProgressDrawTarget::hidden(),
         };
         let sink = Sink(Arc::new(Mutex::new(io::stderr())));
-        Progress::on(mode, Terminal::new(sink), target)
+        Progress::on(mode, Terminal::new(sink), target, stderr_size)
     }
 
-    fn on(mode: Mode, terminal: Terminal, target: ProgressDrawTarget) -> Progress {
+    fn on(mode: Mode, terminal: Terminal, target: ProgressDrawTarget, size: Size) -> Progress {
         Progress {
             mode,
             state: Arc::new(Mutex::new(State {
@@ -125,10 +137,14 @@ impl Progress {
                 init: Init::default(),
                 lines: Vec::new(),
                 drawn: None,
+                history: History::default(),
+                findings: Vec::new(),
+                screen: None,
             })),
             bars: MultiProgress::with_draw_target(target),
             terminal,
             console: ConsoleFile::default(),
+            size,
         }
     }
 
@@ -153,7 +169,7 @@ impl Progress {
 
     /// Whether it is redrawn, and no line that is shown stays.
     pub fn redraws(&self) -> bool {
-        self.mode == Mode::Bars
+        matches!(self.mode, Mode::Bars | Mode::Full { .. })
     }
 
     /// VUs initialise before the test's time begins: `done` of `total` have. Plain lines come only if it takes long.
@@ -161,8 +177,8 @@ impl Progress {
         let mut state = self.state();
         match self.mode {
             Mode::Quiet => {}
-            Mode::Bars if total == 0 || done >= total => state.end_init(&self.bars),
-            Mode::Bars => {
+            Mode::Bars | Mode::Full { .. } if total == 0 || done >= total => state.end_init(&self.bars),
+            Mode::Bars | Mode::Full { .. } => {
                 self.terminal.raise(&self.bars);
                 let bar = state.init.bar.get_or_insert_with(|| {
                     let bar = self.bars.add(bar());
@@ -193,6 +209,13 @@ impl Progress {
                 state.keep(view);
                 state.draw(view, &self.bars);
             }
+            Mode::Full { colour } => {
+                self.terminal.raise(&self.bars);
+                state.end_init(&self.bars);
+                state.keep(view);
+                state.remember(view);
+                state.paint(view, &self.bars, (self.size)(), colour);
+            }
             Mode::Plain => {
                 state.keep(view);
                 if view.elapsed >= state.next {
@@ -222,6 +245,16 @@ impl Progress {
                 }
                 self.terminal.lower();
             }
+            Mode::Full { colour } => {
+                self.terminal.raise(&self.bars);
+                state.end_init(&self.bars);
+                state.keep(view);
+                state.paint(view, &self.bars, (self.size)(), colour);
+                if let Some(screen) = state.screen.take() {
+                    screen.abandon();
+                }
+                self.terminal.lower();
+            }
             Mode::Plain => {
                 state.keep(view);
                 self.terminal.sink.show(&state.plain(view));
@@ -229,12 +262,22 @@ impl Progress {
         }
     }
 
+    /// Whether findings are shown while they appear.
+    pub fn wants_findings(&self) -> bool {
+        matches!(self.mode, Mode::Full { .. })
+    }
+
+    /// What follows from the run so far, for the next [`Self::update`].
+    pub fn findings(&self, findings: Vec<String>) {
+        self.state().findings = findings;
+    }
+
     /// Shows one line of text for as long as nothing else is shown: redrawn on a terminal, otherwise again after `every`.
     pub fn line(&self, text: &str, every: Duration) {
         let mut state = self.state();
         match self.mode {
             Mode::Quiet => {}
-            Mode::Bars => {
+            Mode::Bars | Mode::Full { .. } => {
                 self.terminal.raise(&self.bars);
                 let bar = state.init.bar.get_or_insert_with(|| self.bars.add(self::text()));
                 bar.set_message(text.to_owned());
@@ -360,6 +403,29 @@ impl State {
             bar.set_message(render::right(line));
         }
         drawn.figures.set_message(render::figures(view));
+    }
+
+    fn remember(&mut self, view: &ProgressView) {
+        let moment = Moment {
+            p95_ms: view.p95_ms,
+            rps: view.rps,
+            vus: f64::from(view.vus),
+            errors: view.errors,
+            cpu: view.target.map(|target| target.cpu),
+            memory: view.target.map(|target| target.memory),
+        };
+        self.history.push(moment, view.elapsed);
+    }
+
+    fn paint(&mut self, view: &ProgressView, bars: &MultiProgress, size: (u16, u16), colour: bool) {
+        let shown = full::Shown {
+            history: &self.history,
+            scenarios: &self.lines,
+            findings: &self.findings,
+        };
+        let lines = full::lines(view, &shown, size, colour);
+        let screen = self.screen.get_or_insert_with(|| bars.add(styled("{msg}")));
+        screen.set_message(lines.join("\n"));
     }
 }
 

@@ -338,13 +338,7 @@ impl Observer {
         if self.begun.has() {
             self.publish_load(live, snapshot.elapsed);
             self.publish_validity(&snapshot);
-            self.display.show(
-                live,
-                &snapshot.window,
-                snapshot.elapsed,
-                self.control.level(),
-                false,
-            );
+            self.display.show(live, &snapshot, self.control.level(), false);
         }
     }
 
@@ -484,8 +478,7 @@ impl Observer {
         if let Some(live) = self.live.as_ref().map(Current::get) {
             let live = &*live;
             self.publish_load(live, last.elapsed);
-            self.display
-                .show(live, &last.window, last.elapsed, self.control.level(), true);
+            self.display.show(live, &last, self.control.level(), true);
         }
         last
     }

@@ -7,9 +7,10 @@ use super::Run;
 use crate::config::Config;
 use crate::demo::DemoChild;
 use crate::engine::{Level, Live};
-use crate::metrics::{HostSample, TunnelSample, Window};
+use crate::metrics::{HostSample, Snapshot, ThresholdState, TunnelSample};
 use crate::output::{
-    Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, TargetUse, TunnelUse,
+    Header, MetricsServer, Progress, ProgressView, ScenarioCounts, ScenarioLine, Standing, TargetUse,
+    TunnelUse,
 };
 use crate::report::breakpoint::By;
 
@@ -106,13 +107,15 @@ impl Display {
     }
 
     /// Shows the run as it is; `last` leaves that standing.
-    pub fn show(&self, live: &Live, window: &Window, elapsed: Duration, level: Level, last: bool) {
+    pub fn show(&self, live: &Live, snapshot: &Snapshot, level: Level, last: bool) {
         // A line that stays would tear the ladder.
         if self.search.is_some() && !self.progress.redraws() {
             return;
         }
+        let window = &snapshot.window;
+        let of_requests = |value| (window.requests > 0).then_some(value);
         // The plan's time stands still while the test is paused.
-        let elapsed = elapsed.saturating_sub(live.lost());
+        let elapsed = snapshot.elapsed.saturating_sub(live.lost());
         let mut view = ProgressView {
             elapsed,
             paused: live.is_paused(),
@@ -120,8 +123,9 @@ impl Display {
             vus: live.vus(),
             vus_max: live.vus_max(),
             rps: window.rate(),
-            p95_ms: (window.requests > 0).then_some(window.p95),
-            errors: (window.requests > 0).then(|| window.failure_ratio()),
+            p95_ms: of_requests(window.p95),
+            errors: of_requests(window.failure_ratio()),
+            thresholds: snapshot.thresholds.iter().map(standing).collect(),
             target: self.busiest(),
             tunnel: self.tunnel,
             ..ProgressView::default()
@@ -154,5 +158,13 @@ impl Display {
         } else {
             self.progress.update(&view);
         }
+    }
+}
+
+fn standing(state: &ThresholdState) -> Standing {
+    Standing {
+        text: state.spec.to_string(),
+        value: state.value,
+        ok: (!state.empty).then_some(state.ok),
     }
 }

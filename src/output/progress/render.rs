@@ -61,8 +61,7 @@ pub fn status(view: &ProgressView) -> String {
 
 /// `  8158 req/s  p95 3.86 ms  errors 0.00%  dropped 3  target cpu 83% mem 41% (1.18 cores 17 MB)`
 pub fn figures(view: &ProgressView) -> String {
-    let decimals = usize::from(view.rps < 99.95);
-    let mut text = format!("  {:.decimals$} req/s", view.rps);
+    let mut text = format!("  {} req/s", rate(view.rps));
     match view.p95_ms {
         Some(ms) => drop(write!(text, "  p95 {}", milliseconds(ms))),
         None => text.push_str("  p95 -"),
@@ -207,8 +206,14 @@ fn whole_tenths(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from((time.as_millis() + 50) / 100 * 100).unwrap_or(u64::MAX))
 }
 
+/// A number of things per second.
+pub(super) fn rate(rate: f64) -> String {
+    let decimals = usize::from(rate < 99.95);
+    format!("{rate:.decimals$}")
+}
+
 /// A latency with two decimals in the unit that fits: `612 µs`, `2.93 ms`, `1.20 s`.
-fn milliseconds(ms: f64) -> String {
+pub(super) fn milliseconds(ms: f64) -> String {
     if ms < 0.999_5 {
         format!("{:.0} µs", ms * 1e3)
     } else if ms < 999.995 {
@@ -219,7 +224,7 @@ fn milliseconds(ms: f64) -> String {
 }
 
 /// One failure in a million requests is not `0.00%`.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.000_05 {
         "<0.01%".to_owned()
     } else {

@@ -79,6 +79,7 @@ impl Memory {
             mode,
             Terminal::new(Sink(Arc::new(Mutex::new(self.clone())))),
             target,
+            || (90, 40),
         )
     }
 }

@@ -72,6 +72,19 @@ pub struct ProgressView {
     pub errors: Option<f64>,
     pub target: Option<TargetUse>,
     pub tunnel: Option<TunnelUse>,
+    /// How the thresholds stand.
+    pub thresholds: Vec<Standing>,
+}
+
+/// How a threshold stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Standing {
+    /// As it was written: `http_req_failed: rate<0.01`.
+    pub text: String,
+    /// The number that it is about; `None` without samples.
+    pub value: Option<f64>,
+    /// `None` while there is nothing to judge.
+    pub ok: Option<bool>,
 }
 
 /// What the way to the target is like.

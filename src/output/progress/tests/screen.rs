@@ -122,6 +122,40 @@ fn bars_are_redrawn_in_place_and_left_standing() {
     );
 }
 
+/// Findings come and go, so its height changes: nothing of what was drawn before may stay.
+#[test]
+fn the_full_view_is_redrawn_in_place_and_left_standing() {
+    let (memory, screen) = (Memory::default(), Screen::default());
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+    let progress = memory.display(Mode::Full { colour: false }, target);
+    assert!(progress.wants_findings());
+    let settle = || std::thread::sleep(ms(20));
+    let has = |text: &str| screen.lines().iter().filter(|line| line.contains(text)).count();
+    progress.update(&view(1_000, 2, 8, false));
+    settle();
+    let before = screen.lines().len();
+    progress.findings(vec!["latency bends at 1 VU".to_owned(), "another".to_owned()]);
+    progress.update(&view(1_500, 2, 12, false));
+    assert_eq!(has("! latency bends at 1 VU"), 1);
+    assert_eq!((has("running ("), screen.lines().len()), (1, before + 2));
+    settle();
+    progress.findings(Vec::new());
+    writeln!(progress.writer(), "WARN[0001] something").unwrap();
+    progress.update(&view(2_000, 2, 14, false));
+    progress.finish(&view(2_100, 0, 18, true));
+    assert_eq!(memory.text(), "WARN[0001] something\n");
+    assert_eq!(
+        (has("running (02.1s)"), has("running ("), has("latency bends")),
+        (1, 1, 0)
+    );
+    assert_eq!(screen.lines().len(), before, "{:?}", screen.lines());
+    assert!(
+        has("requests/s") == 1 && has("p95 latency") == 1,
+        "{:?}",
+        screen.lines()
+    );
+}
+
 /// Log lines come from every worker's thread while the conductor draws: neither may wait for the other for ever.
 #[test]
 fn log_lines_and_bars_do_not_lock_each_other_out() {
@@ -165,6 +199,7 @@ fn what_is_written_after_the_end_wipes_nothing() {
         Mode::Bars,
         Terminal::new(Sink(Arc::new(Mutex::new(screen.clone())))),
         ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255),
+        || (90, 40),
     );
     let mut log = progress.writer();
     writeln!(log, "INFO[0000] early").unwrap();

@@ -1,0 +1,63 @@
+//! What follows from a run while it goes on, for the terminal.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Run;
+use super::checkpoint::Ask;
+use super::save::{Told, saved};
+use crate::report::saved::{SavedEnding, SavedRun};
+
+/// How often it is looked for,
+const EVERY: Duration = Duration::from_secs(5);
+/// but so seldom that looking takes no more than one part in this many of a core.
+const SHARE: u32 = 100;
+
+/// Shows findings as they appear, for as long as it is polled. Returns at once if nobody looks.
+pub async fn follow(run: &Run, ask: &mpsc::Sender<Ask>) {
+    let progress = &run.order.progress;
+    if !progress.wants_findings() {
+        return;
+    }
+    let mut pause = EVERY;
+    loop {
+        tokio::time::sleep(pause).await;
+        // Before the load there is nothing to find.
+        if run.begun.load().is_none() {
+            continue;
+        }
+        let (answer, so_far) = oneshot::channel();
+        if ask.send(answer).await.is_err() {
+            return;
+        }
+        let Ok((snapshot, timeline)) = so_far.await else {
+            return;
+        };
+        let began = Instant::now();
+        let found = saved(
+            run,
+            &snapshot,
+            &timeline,
+            Told::default(),
+            SavedEnding::unfinished(),
+        );
+        progress.findings(texts(&found));
+        pause = EVERY.max(began.elapsed() * SHARE);
+    }
+}
+
+/// First whether the rest can be believed.
+fn texts(run: &SavedRun) -> Vec<String> {
+    let doubt = run.validity.iter().filter(|validity| validity.verdict != "valid");
+    let doubt = doubt.map(|validity| {
+        format!(
+            "{}: {}",
+            validity.verdict.to_uppercase(),
+            validity.reasons.join("; ")
+        )
+    });
+    doubt
+        .chain(run.findings.iter().map(|finding| finding.text.clone()))
+        .collect()
+}
