@@ -31,6 +31,10 @@ pub struct ScriptArgs {
     /// What one virtual user's JavaScript may hold, such as 64MB; 0 is no limit [default: 512MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Load")]
     max_vu_memory: Option<String>,
+    /// Fetch modules that the script imports by https addresses which are not built in. Each is fetched once, kept in the user's
+    /// cache, and pinned by its SHA-256 in loadgen-modules.lock beside the script
+    #[arg(long, help_heading = "Load")]
+    allow_remote_modules: bool,
     /// Whether the script's __ENV has the system's variables too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Load")]
     include_system_env_vars: bool,
@@ -48,6 +52,7 @@ impl ScriptArgs {
             order.max_vu_memory = memory(text)?;
         }
         log::hide(&order.secrets);
+        order.allow_remote_modules = self.allow_remote_modules;
         if !self.include_system_env_vars {
             order.system_env.clear();
         }

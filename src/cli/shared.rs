@@ -196,6 +196,7 @@ impl ResultArgs {
                 .collect(),
             max_vu_memory: crate::script::MEMORY,
             allow_exec: false,
+            allow_remote_modules: false,
             profile: None,
             demo: None,
             breakpoint: None,

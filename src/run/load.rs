@@ -83,11 +83,14 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
                 entry.read().map_err(unreadable)?,
             );
             if let Some(name) = &order.profile {
-                profile = profile::find(name, &module, &text, &env).await?;
+                profile = profile::find(name, &module, &text, &env, order.allow_remote_modules).await?;
                 env.insert(profile::VARIABLE.to_owned(), name.clone());
             }
             let program = Arc::new(Program::from_text(&module, text, env));
             program.set_secrets(order.secrets.clone());
+            if order.allow_remote_modules {
+                program.allow_remote_modules();
+            }
             program.limit_memory(order.max_vu_memory);
             let exports = exports(&program, &provisional).await?;
             Prepared::Script { program, exports }

@@ -104,6 +104,8 @@ pub struct Order {
     pub secrets: Secrets,
     /// `--max-vu-memory`: what one virtual user's JavaScript may hold, in bytes; 0 is no limit.
     pub max_vu_memory: usize,
+    /// `--allow-remote-modules`: whether modules of other places may be fetched.
+    pub allow_remote_modules: bool,
     /// `--allow-exec`: whether `verify()` may run commands.
     pub allow_exec: bool,
     /// `--profile`.

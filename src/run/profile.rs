@@ -19,7 +19,7 @@ pub const VARIABLE: &str = "PROFILE";
 /// The script with the profiles that all scripts share.
 const SHARED: &str = "scenarios/lib/profiles.js";
 
-/// The options of the profile `name`, for the script `text` under the module name `module`.
+/// The options of the profile `name`, for the script `text` under the module name `module`, which may fetch `remote` modules.
 ///
 /// The script is loaded without the variable first: one that has profiles would throw at a name that it does not know,
 /// and the list of those that it knows is worth more than its exception.
@@ -31,11 +31,12 @@ pub async fn find(
     module: &str,
     text: &str,
     env: &BTreeMap<String, String>,
+    remote: bool,
 ) -> Result<RawOptions, RunError> {
     let mut env = env.clone();
     env.remove(VARIABLE);
     // A script that does not load without the variable is loaded with it soon, and says itself what is wrong.
-    let own = of_script(module, text.to_owned(), env)
+    let own = of_script(module, text.to_owned(), env, remote)
         .await
         .ok()
         .and_then(|exports| exports.profiles);
@@ -65,12 +66,20 @@ pub async fn shared() -> Result<Map<String, Value>, RunError> {
     let entry = Entry::Bundled(SHARED);
     let broken = |message| RunError::Script(ScriptError::new(message));
     let (module, text) = (entry.module().map_err(broken)?, entry.read().map_err(broken)?);
-    let exports = of_script(&module, text, BTreeMap::new()).await?;
+    let exports = of_script(&module, text, BTreeMap::new(), false).await?;
     Ok(exports.profiles.unwrap_or_default())
 }
 
-async fn of_script(module: &str, text: String, env: BTreeMap<String, String>) -> Result<Exports, RunError> {
+async fn of_script(
+    module: &str,
+    text: String,
+    env: BTreeMap<String, String>,
+    remote: bool,
+) -> Result<Exports, RunError> {
     let program = Arc::new(Program::from_text(module, text, env));
+    if remote {
+        program.allow_remote_modules();
+    }
     exports(&program, &Registry::new(SystemTags::default())).await
 }
 
@@ -87,7 +96,7 @@ pub async fn names(entry: &Entry) -> Result<Vec<String>, RunError> {
         entry.module().map_err(unreadable)?,
         entry.read().map_err(unreadable)?,
     );
-    let exports = match timeout(LOOK, of_script(&module, text, BTreeMap::new())).await {
+    let exports = match timeout(LOOK, of_script(&module, text, BTreeMap::new(), false)).await {
         Ok(exports) => exports?,
         Err(_) => {
             let seconds = LOOK.as_secs();

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use rquickjs::{Ctx, Exception, Function, Module, Object, Persistent, Result, Value, function::This};
 
-use super::{error::reference, host::Host, language::Kind, source};
+use super::{host::Host, language::Kind};
 
 /// The function `require`. A name is resolved as seen from the module whose code calls it.
 pub fn require<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
     let require = |ctx: Ctx<'js>, name: String| -> Result<Value<'js>> {
-        let module = source::resolve(&caller(&ctx), &name).map_err(|message| reference(&ctx, &message))?;
+        let program = &Host::of(&ctx)?.workshop.program;
+        let module = program.resolve(&ctx, &caller(&ctx), &name)?;
         exports(&ctx, &module)
     };
     Ok(Function::new(ctx.clone(), require)?

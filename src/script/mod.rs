@@ -24,6 +24,7 @@ mod library;
 pub mod lint;
 mod modules;
 mod program;
+mod remote;
 mod secrets;
 mod shared;
 mod source;

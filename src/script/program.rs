@@ -18,7 +18,9 @@ use crate::net::grpc::{Methods, SchemaError};
 
 use super::{
     error::{ScriptError, reference},
+    jslib,
     library::Library,
+    remote::{self, Remotes},
     secrets::Secrets,
     shared::SharedArrays,
     source::{self, Entry},
@@ -39,6 +41,7 @@ pub struct Program {
     secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
     methods: Mutex<FxHashMap<Vec<u8>, Arc<Methods>>>,
+    remotes: OnceLock<Remotes>,
     memory: OnceLock<usize>,
 }
 
@@ -76,6 +79,7 @@ impl Program {
             secrets: OnceLock::new(),
             complaints: Mutex::default(),
             methods: Mutex::default(),
+            remotes: OnceLock::new(),
             memory: OnceLock::new(),
         }
     }
@@ -123,6 +127,37 @@ impl Program {
     /// That limit.
     pub fn memory(&self) -> usize {
         self.memory.get().copied().unwrap_or(MEMORY)
+    }
+
+    /// Modules of other places may be fetched; only before the script is loaded.
+    pub fn allow_remote_modules(&self) {
+        let _ = self.remotes.set(Remotes::new(self.folder.clone(), true));
+    }
+
+    /// The module that `import … from 'name'` in module `base` means.
+    ///
+    /// # Errors
+    /// An exception that says why there is no such module.
+    pub fn resolve(&self, ctx: &Ctx<'_>, base: &str, name: &str) -> Result<String, Error> {
+        let wrong = |message: String| reference(ctx, &message);
+        let Some(address) = remote::address(base, name).map_err(wrong)? else {
+            return source::resolve(base, name).map_err(wrong);
+        };
+        let unknown = match jslib::resolve(&address) {
+            Some(Ok(library)) => return Ok(library),
+            Some(Err(message)) => Some(message),
+            None => None,
+        };
+        let remotes = self
+            .remotes
+            .get_or_init(|| Remotes::new(self.folder.clone(), false));
+        let (module, text) = remotes.find(ctx, &address, unknown)?;
+        if let Some(text) = text
+            && self.library.text(&module).is_none()
+        {
+            self.library.hold(&module, text);
+        }
+        Ok(module)
     }
 
     /// What `k6/secrets` knows by this name.
@@ -259,7 +294,7 @@ impl Resolver for ModuleSource {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String, Error> {
-        source::resolve(base, name).map_err(|message| reference(ctx, &message))
+        self.0.resolve(ctx, base, name)
     }
 }
 

@@ -140,7 +140,7 @@ fn scenario_name(path: &str) -> Option<String> {
     (!helper).then(|| name.to_owned())
 }
 
-/// The module that `import … from 'name'` in module `base` means.
+/// The module that `import … from 'name'` in module `base` means, unless it is remote.
 ///
 /// # Errors
 /// A sentence that says why there is no such module and what may be imported.
@@ -169,11 +169,6 @@ pub fn resolve(base: &str, name: &str) -> Result<String, String> {
     }
     if let Some(library) = jslib::resolve(name) {
         return library;
-    }
-    if name.starts_with("https://") || name.starts_with("http://") {
-        return Err(format!(
-            "the remote module `{name}` is not built in: download it next to the script and import it as './FILE.js'"
-        ));
     }
     let relative = name.starts_with("./") || name.starts_with("../");
     if let Some(folder) = base.strip_prefix("bundled:").filter(|_| relative) {
@@ -269,7 +264,6 @@ mod tests {
         for (name, part) in [
             ("k6/nope", "k6/http"),
             ("lodash", "unknown module `lodash`"),
-            ("https://example.com/x.js", "not built in"),
             ("./nope.js", "/x/nope.js"),
             ("k6/browser", "does not drive a browser"),
             ("loadgen:native", "unknown module"),
