@@ -359,9 +359,9 @@ struct Limit {
 
 const LIMITS: [Limit; 4] = [
     Limit {
-        // A millisecond more than 5 ms of one core is never paid, so 200 a second is all that it can.
+        // GET /health burns a tenth of that: 5 ms of one core, 200 a second.
         name: "CPU",
-        demo: "--workers 1 --cpu-cost 5ms --queue 100000",
+        demo: "--workers 1 --cpu-cost 50ms --queue 100000",
         flags: &["--by", "rate", "--start", "50"],
         capacity: 200.0,
         named: "the one core that demo works on",

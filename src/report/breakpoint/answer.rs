@@ -10,9 +10,14 @@ pub(super) fn answer(found: &SavedBreakpoint) -> String {
     let held = found
         .held
         .map(|load| format!("{} held{}", by.load(load), at(found)));
-    let broke = found
-        .broke
-        .map(|load| format!("{} broke{}", by.load(load), why(found, load)));
+    let broke = found.broke.map(|load| {
+        let verdict = if found.is_short(load) {
+            ": the generator itself was short"
+        } else {
+            " broke"
+        };
+        format!("{}{verdict}{}", by.load(load), why(found, load))
+    });
     let known = match (&held, &broke) {
         (Some(held), Some(broke)) => format!("{held}; {broke}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
@@ -86,11 +91,7 @@ fn at(found: &SavedBreakpoint) -> String {
 
 /// Why a load did not hold: what the last step says that decided it.
 fn why(found: &SavedBreakpoint, load: u64) -> String {
-    let decided = if found.outcome == "generator" {
-        "invalid"
-    } else {
-        "broke"
-    };
+    let decided = if found.is_short(load) { "invalid" } else { "broke" };
     let against = |step: &&SavedStep| step.verdict == decided && step.why.is_some();
     let tries: Vec<&SavedStep> = found.tries(load).filter(against).collect();
     match tries.last().and_then(|step| step.why.as_deref()) {

@@ -118,7 +118,9 @@ struct Rung<'a> {
 
 impl Rung<'_> {
     fn mean(&self, of: impl Fn(&SavedStep) -> Option<f64>) -> Option<f64> {
-        let values: Vec<f64> = self.steps.iter().filter_map(|step| of(step)).collect();
+        // A step that was stopped has next to no numbers.
+        let judged = self.steps.iter().filter(|step| step.verdict != "stopped");
+        let values: Vec<f64> = judged.filter_map(|step| of(step)).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 

@@ -55,6 +55,14 @@ impl SavedBreakpoint {
     }
 }
 
+impl SavedBreakpoint {
+    /// Whether it was the generator that could not carry out this load.
+    fn is_short(&self, load: u64) -> bool {
+        let times = |verdict| self.tries(load).filter(|step| step.verdict == verdict).count();
+        times("invalid") > times("broke")
+    }
+}
+
 impl From<Interval> for SavedBounds {
     fn from(interval: Interval) -> SavedBounds {
         let rounded = |value: f64| (value * 1e6).round() / 1e6;

@@ -193,6 +193,16 @@ fn the_answer_is_a_sentence_whatever_came_of_it() {
         time.starts_with("time was up before the answer; so far: 40 VUs held"),
         "{time}"
     );
+    let short = said(&|found| {
+        found.outcome = "stopped".to_owned();
+        for step in found.steps.iter_mut().filter(|step| step.load == 42) {
+            (step.verdict, step.why) = ("invalid".to_owned(), Some("its timers fired late".to_owned()));
+        }
+    });
+    assert!(
+        short.ends_with("42 VUs: the generator itself was short (its timers fired late)"),
+        "{short}"
+    );
     let nothing = said(&|found| {
         *found = SavedBreakpoint {
             outcome: "stopped".to_owned(),
