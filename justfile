@@ -54,6 +54,10 @@ bench-sampler:
 bench-tunnel: build
     LOADGEN="$PWD/target/release/loadgen" cargo bench --bench tunnel
 
+# How `compare` judges real runs of a minute, of the same target and of one 10 % slower (TRIALS; a quiet machine, a quarter of an hour)
+compare-check: build
+    cargo test --release --test run_compare -- --ignored --nocapture
+
 # BASELINE.md from full runs of health, store-crud and spike against the demo target: some six minutes
 baseline: build
     mkdir -p target/baseline

@@ -22,6 +22,7 @@ mod save;
 mod scrape;
 mod serve;
 mod signals;
+mod start;
 mod suite;
 mod target;
 mod traces;
@@ -34,13 +35,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Sender};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use breakpoint::{BreakpointOrder, criterion};
 pub use load::{Loaded, Prepared, load};
 pub use order::{DemoOrder, Ending, Linger, Order, RunError, SamplingOrder, Subject, SummaryOrder};
 pub use profile::names as profile_names;
 pub use serve::{ServeError, Served, ensure as ensure_served};
+pub use start::{StartError, start_at};
 pub use suite::{Member, suite};
 pub use traces::TraceOrder;
 
@@ -267,7 +269,7 @@ impl Run {
             set_up = self.open(&handle.live(), batches, page).await;
             match &set_up {
                 Ok(()) => {
-                    let start = Instant::now() + START_IN;
+                    let start = self.start().await;
                     self.begun.load_at(&self.epoch, start);
                     handle.start(start);
                     self.tunnels.cool_later();
@@ -445,9 +447,6 @@ impl Run {
         }
     }
 }
-
-/// The load starts this long after the last worker has said that it is ready, so that all begin together.
-const START_IN: Duration = Duration::from_millis(10);
 
 /// How often the initialisation of virtual users is looked at.
 const LOOK: Duration = Duration::from_millis(100);

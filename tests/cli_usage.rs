@@ -357,6 +357,27 @@ fn what_is_wrong_is_named_with_its_mend() {
             ],
             "there is no metric \"nope\"",
         ),
+        (
+            &["breakpoint", "--start-at", "+10s", "health"],
+            "--start-at: breakpoint seeks with one process; leave it out",
+        ),
+        (
+            &["run", "--start-at", "noon", "health"],
+            "--start-at noon: write a moment as 2026-11-21T03:15:06Z",
+        ),
+        (
+            &["run", "--start-at", "2020-01-01T00:00:00Z", "health"],
+            "give all generators a moment to come",
+        ),
+        (
+            &["compare", "base.json"],
+            "compare needs a run to judge too: loadgen compare BASE NEW",
+        ),
+        (
+            &["compare", "no.json", "--", "none.json"],
+            "cannot read the saved run no.json",
+        ),
+        (&["merge", "no.json"], "cannot read the saved run no.json"),
         (&["hit", "foo"], "foo: "),
         (&["hit", "-H", "x", hit], "--header x: write NAME: VALUE"),
         (&["hit", "-b", "@no.txt", hit], "--body @no.txt: "),

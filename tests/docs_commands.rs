@@ -222,4 +222,6 @@ pages! {
     writing_a_scenario "writing-a-scenario",
     lint "lint",
     control "control",
+    compare "compare",
+    scaling "scaling",
 }

@@ -168,6 +168,9 @@ impl BreakpointArgs {
         let search = self.search.order()?;
         let mut order = self.script.order(&self.results, progress)?;
         BreakpointOrder::check(&order.flags)?;
+        if order.start_at.is_some() {
+            return Err("--start-at: breakpoint seeks with one process; leave it out".to_owned());
+        }
         order.breakpoint = Some(search);
         self.tunnel.add_to(&mut order)?;
         self.demo.add_to(&mut order)?;

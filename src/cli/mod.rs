@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod lint;
 pub mod list;
 mod log;
+pub mod merge;
 mod options;
 pub mod report;
 pub mod run;
@@ -67,8 +68,10 @@ pub enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Find mistakes in scripts that make a test lie; exit code 116 if there are any
     Lint(lint::LintArgs),
-    /// Compare a saved run with an earlier one; exit code 113 on a regression
+    /// Compare saved runs with earlier ones; exit code 113 on a regression
     Compare(compare::CompareArgs),
+    /// Add the saved runs of several generators up to one
+    Merge(merge::MergeArgs),
     /// Write a report on a saved run: a page of HTML, Markdown or JSON
     Report(report::ReportArgs),
     /// Write the tables of a baseline document from saved runs
@@ -113,6 +116,7 @@ pub fn main() -> i32 {
         Command::Inspect(args) => args.execute(),
         Command::Lint(args) => args.execute(),
         Command::Compare(args) => args.execute(),
+        Command::Merge(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Baseline(args) => args.execute(),
         Command::Status(args) => args.status(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
@@ -85,6 +85,9 @@ pub struct ResultArgs {
     /// Write the summary as JSON
     #[arg(long, value_name = "FILE", help_heading = "Summary")]
     pub summary_export: Option<PathBuf>,
+    /// Begin the load at this moment, as all generators of a test do: 2026-11-21T03:15:06Z, seconds since 1970, or +30s
+    #[arg(long, value_name = "TIME|+DURATION", help_heading = "Load")]
+    pub start_at: Option<String>,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Load")]
     pub workers: Option<u16>,
@@ -221,6 +224,9 @@ impl ResultArgs {
             },
             no_thresholds: self.no_thresholds || matches!(settings.get("NO_THRESHOLDS"), Some("true" | "1")),
             strict: self.strict || matches!(settings.get("STRICT"), Some("true" | "1")),
+            start_at: given(&self.start_at, "START_AT")
+                .map(|text| run::start_at(&text, SystemTime::now()).map_err(|error| error.to_string()))
+                .transpose()?,
             workers: self.workers,
             save: self.save.clone(),
             save_every: checkpoints(self.save_every.as_deref())?,

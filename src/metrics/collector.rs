@@ -15,9 +15,10 @@ use super::recorder::Batch;
 use super::registry::Registry;
 use super::snapshot::{Losses, Row, Snapshot, Value, matches};
 use super::tags::TagSet;
+use super::target::is_target;
 use super::threshold::ThresholdSpec;
 use super::trend::Trend;
-use super::window::{OpenWindows, Strands, Timeline, Window, strands_of};
+use super::window::{OpenWindows, RequestCourses, Strands, Timeline, Window, strands_of};
 
 /// The run's totals so far, its windows and its thresholds.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl LiveTrend {
 #[derive(Debug)]
 struct HttpSeries {
     strands: Strands,
+    courses: RequestCourses,
     requests: u64,
     judged: u64,
     failed: u64,
@@ -107,15 +109,17 @@ impl Collector {
                 self.http.resize_with(index + 1, || None);
             }
             let series = self.http[index].get_or_insert_with(|| {
+                let tags = self.registry.tags(record.tags);
                 Box::new(HttpSeries {
-                    strands: strands_of(&mut self.timeline.strands, &self.registry.tags(record.tags)),
+                    strands: strands_of(&mut self.timeline.strands, &tags),
+                    courses: self.timeline.courses.of_request(&tags),
                     requests: 0,
                     judged: 0,
                     failed: 0,
                     phases: std::array::from_fn(|_| LiveTrend::new(Contains::Time)),
                 })
             });
-            self.windows.http(record, series.strands);
+            self.windows.http(record, series.strands, series.courses);
             series.requests += 1;
             series.judged += u64::from(record.failed.is_some());
             series.failed += u64::from(record.failed == Some(true));
@@ -139,7 +143,12 @@ impl Collector {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.windows.sample(sample);
+        let kind = || {
+            let definition = self.registry.definition(sample.metric);
+            (!is_target(&definition.name)).then_some(definition.kind)
+        };
+        let course = self.timeline.courses.of_metric(sample.metric, kind);
+        self.windows.sample(sample, course);
         let value = sample.value;
         let series = self
             .others

@@ -18,6 +18,14 @@ pub(super) struct Judge {
 /// thirty-second part of its length.
 pub(super) const PAST: u32 = 32;
 
+/// How a threshold stands on what all matching samples add up to, over so much time. One with a sliding window has no past
+/// here: it is judged on the whole.
+pub fn judged(spec: ThresholdSpec, value: Option<Value>, over: Duration) -> ThresholdState {
+    let mut judge = Judge::new(ThresholdSpec { over: None, ..spec });
+    judge.judge(value, over);
+    judge.state
+}
+
 impl Judge {
     pub(super) fn new(spec: ThresholdSpec) -> Judge {
         let ok = spec.on_empty_pass;

@@ -34,6 +34,7 @@ pub use host::{
     Pressure, PressureCounters, ProcessSample, SocketCounts, Uname, Used,
 };
 pub use http::{HttpKey, HttpRecord, MethodTag, Proto, TlsTag, error_text};
+pub use judge::judged;
 pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, TagsId, builtin};
 pub use recorder::{Batch, Recorder};
 pub use registry::{MAX_NAMES, MAX_SERIES, MetricError, OTHER_NAME, Registry};
@@ -48,4 +49,6 @@ pub use template::template;
 pub use threshold::{Aggregation, Expression, Filter, Op, ThresholdSpec};
 pub use trend::{BucketParts, PartsError, Trend, TrendParts};
 pub use tunnel::{Outage, TunnelSample};
-pub use window::{Slice, Strand, Timeline, Window};
+pub use window::{
+    Cell, Course, Courses, Slice, Strand, Timeline, Window, add_ranges, course_place, course_range,
+};

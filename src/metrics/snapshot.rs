@@ -183,6 +183,25 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Series that were read from somewhere, as if a run had just ended with them.
+    pub fn assembled(
+        registry: Arc<Registry>,
+        elapsed: Duration,
+        mut rows: Vec<Row>,
+        losses: Losses,
+    ) -> Snapshot {
+        rows.sort_unstable_by_key(|row| (row.metric, row.tags));
+        Snapshot {
+            elapsed,
+            wall: SystemTime::UNIX_EPOCH,
+            rows: rows.into(),
+            window: Window::default(),
+            thresholds: Vec::new(),
+            losses,
+            registry,
+        }
+    }
+
     /// The registry behind the ids.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry

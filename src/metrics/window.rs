@@ -1,18 +1,22 @@
 //! The run in slices of one second, and the whole of them as a time axis with what the samplers saw.
 
+mod course;
 mod strand;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use course::{Cell, Course, Courses, add_ranges, course_place, course_range};
 pub use strand::{Slice, Strand};
 
+use course::OpenCell;
+pub(super) use course::RequestCourses;
 use strand::OpenSlice;
 pub(super) use strand::{Strands, strands_of};
 
 use super::host::HostSample;
 use super::http::HttpRecord;
-use super::model::{Contains, Sample, builtin};
+use super::model::{Contains, Kind, Sample, builtin};
 use super::trend::Trend;
 
 /// What happened in one slice of the run. A sample belongs to the slice in which it ended.
@@ -130,6 +134,8 @@ pub struct Timeline {
     pub hosts: Vec<HostSample>,
     /// The requests of each phase and of each service by themselves.
     pub strands: Vec<Strand>,
+    /// How distributions change, in stretches of their own.
+    pub courses: Courses,
     cap: usize,
     /// Seconds that one entry of `windows` covers, but for the newest, which may still be growing.
     span: Duration,
@@ -152,6 +158,7 @@ impl Timeline {
             windows: Vec::new(),
             hosts: Vec::new(),
             strands: Vec::new(),
+            courses: Courses::default(),
             cap: cap.max(2),
             span: SECOND,
         }
@@ -216,6 +223,18 @@ struct Open {
     duration: Trend,
     /// By the number of the strand.
     strands: Vec<Option<OpenSlice>>,
+    /// By the number of the course.
+    courses: Vec<Option<OpenCell>>,
+}
+
+impl Open {
+    fn course(&mut self, at: u8) -> &mut OpenCell {
+        let at = usize::from(at);
+        if self.courses.len() <= at {
+            self.courses.resize_with(at + 1, || None);
+        }
+        self.courses[at].get_or_insert_default()
+    }
 }
 
 impl OpenWindows {
@@ -237,12 +256,13 @@ impl OpenWindows {
                 counts: Window::default(),
                 duration: Trend::new(Contains::Time),
                 strands: Vec::new(),
+                courses: Vec::new(),
             });
         }
         &mut self.open[index]
     }
 
-    pub(super) fn http(&mut self, record: &HttpRecord, strands: Strands) {
+    pub(super) fn http(&mut self, record: &HttpRecord, strands: Strands, courses: RequestCourses) {
         let duration = super::collector::to_ms(record.duration);
         let window = self.at(record.at);
         window.counts.requests += 1;
@@ -256,9 +276,16 @@ impl OpenWindows {
                 .get_or_insert_with(OpenSlice::new)
                 .add(record, duration);
         }
+        let range = course_range(duration);
+        for at in courses.into_iter().flatten() {
+            window.course(at).request(range, record.failed == Some(true));
+        }
     }
 
-    pub(super) fn sample(&mut self, sample: &Sample) {
+    pub(super) fn sample(&mut self, sample: &Sample, course: Option<(u8, Kind)>) {
+        if let Some((at, kind)) = course {
+            self.at(sample.at).course(at).sample(kind, sample.value);
+        }
         let whole = sample.value.max(0.0) as u64;
         match sample.metric {
             builtin::ITERATIONS => self.at(sample.at).counts.iterations += whole,
@@ -300,6 +327,9 @@ impl OpenWindows {
                 break;
             };
             let open = self.open.pop_front();
+            if let Some(open) = &open {
+                timeline.courses.push(self.first, &open.courses);
+            }
             self.first += 1;
             let mut window = Window {
                 start,
@@ -348,7 +378,7 @@ mod tests {
     fn a_record_counts_in_the_second_in_which_it_ended() {
         let (mut windows, mut timeline) = (OpenWindows::new(), Timeline::default());
         for (at, duration) in [(100, 1.0), (999, 200.0), (1000, 3.0)] {
-            windows.http(&record(at, duration), [None; 2]);
+            windows.http(&record(at, duration), [None; 2], [None; 5]);
         }
         windows.close(Duration::from_millis(1250), false, &mut timeline);
         assert_eq!(timeline.windows.len(), 1);
@@ -356,7 +386,7 @@ mod tests {
         assert_eq!((first.requests, first.failed, first.length), (2, 1, SECOND));
         assert_eq!(first.p50, 100.5);
         // Late: its window is closed, so it counts in the next one and is not lost.
-        windows.http(&record(500, 5.0), [None; 2]);
+        windows.http(&record(500, 5.0), [None; 2], [None; 5]);
         let last = windows
             .close(Duration::from_millis(1500), true, &mut timeline)
             .unwrap();
@@ -369,13 +399,16 @@ mod tests {
     #[test]
     fn a_silent_second_is_a_window_too() {
         let (mut windows, mut timeline) = (OpenWindows::new(), Timeline::default());
-        windows.sample(&Sample {
-            at: 0,
-            metric: builtin::VUS,
-            tags: crate::metrics::TagsId::EMPTY,
-            value: 4.0,
-        });
-        windows.http(&record(2500, 5.0), [None; 2]);
+        windows.sample(
+            &Sample {
+                at: 0,
+                metric: builtin::VUS,
+                tags: crate::metrics::TagsId::EMPTY,
+                value: 4.0,
+            },
+            None,
+        );
+        windows.http(&record(2500, 5.0), [None; 2], [None; 5]);
         windows.close(Duration::from_secs(3), false, &mut timeline);
         let seen: Vec<_> = timeline
             .windows
@@ -391,7 +424,7 @@ mod tests {
             let (mut windows, mut timeline) = (OpenWindows::new(), Timeline::with_cap(cap));
             timeline.strands = vec![Strand { tag: "phase", value: "x".into(), slices: Vec::new() }];
             for second in 0..seconds {
-                windows.http(&record(second * 1000 + 1, if second == seconds / 2 { 500.0 } else { 1.0 }), [Some(0), None]);
+                windows.http(&record(second * 1000 + 1, if second == seconds / 2 { 500.0 } else { 1.0 }), [Some(0), None], [None; 5]);
                 windows.close(Duration::from_secs(second + 1), false, &mut timeline);
             }
             prop_assert!(timeline.windows.len() <= cap);

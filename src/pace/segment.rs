@@ -168,6 +168,32 @@ impl Segment {
     pub(super) fn length(&self) -> Ratio {
         self.to.minus(self.from)
     }
+
+    /// Whether there is a part of the test that is in both.
+    pub fn overlaps(&self, other: &Segment) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+
+    /// What none of these has of the test.
+    pub fn missing(segments: &[Segment]) -> Vec<Segment> {
+        let mut sorted = segments.to_vec();
+        sorted.sort_by_key(|segment| segment.from);
+        let (mut gaps, mut reached) = (Vec::new(), Ratio::ZERO);
+        let end = Segment {
+            from: Ratio::ONE,
+            to: Ratio::ONE,
+        };
+        for segment in sorted.into_iter().chain([end]) {
+            if segment.from > reached {
+                gaps.push(Segment {
+                    from: reached,
+                    to: segment.from,
+                });
+            }
+            reached = reached.max(segment.to);
+        }
+        gaps
+    }
 }
 
 impl FromStr for Segment {
@@ -204,7 +230,7 @@ impl SegmentSequence {
 
     /// The sequence that a segment given without one belongs to: `n` equal tiles if it is one of these, else the
     /// segment with its gaps to 0 and to 1 filled.
-    pub(super) fn around(segment: &Segment) -> SegmentSequence {
+    pub fn around(segment: &Segment) -> SegmentSequence {
         let length = segment.length();
         if let Some(tiles) = length.unit_denominator().filter(|n| *n <= super::share::FINEST)
             && tiles % segment.from.den == 0

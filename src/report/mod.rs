@@ -28,6 +28,7 @@ mod junit;
 mod limits;
 mod lines;
 mod markdown;
+pub mod merge;
 mod metrics;
 pub mod saved;
 pub mod suite;

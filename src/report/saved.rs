@@ -4,6 +4,7 @@
 //! the version before could misread it; fields may be added without that.
 
 mod build;
+mod course;
 mod file;
 #[cfg(test)]
 pub(in crate::report) mod fixture;
@@ -14,6 +15,7 @@ mod number;
 mod query;
 mod read;
 mod scrub;
+mod snapshot;
 
 use std::collections::BTreeMap;
 
@@ -21,8 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use build::Facts;
+pub use course::SavedCourse;
 pub use file::{Checkpoint, Destination, SaveError};
-pub use histogram::SavedTrend;
+pub use histogram::{SavedBuckets, SavedTrend};
 pub use ladder::{PROBE, SavedBounds, SavedBreakpoint, SavedRecovery, SavedStep};
 pub use query::{Series, count, rate, trend};
 pub use read::ReadError;
@@ -75,6 +78,25 @@ pub struct SavedRun {
     pub breakpoint: Option<SavedBreakpoint>,
     /// What loadgen concludes from the numbers.
     pub findings: Vec<SavedFinding>,
+    /// The runs that this one was merged of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SavedPart>,
+}
+
+/// A generator's run in a merged one.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SavedPart {
+    pub id: String,
+    /// The machine that it ran on.
+    pub host: String,
+    /// `0:1/4`
+    pub segment: String,
+    pub started: String,
+    #[serde(serialize_with = "number")]
+    pub duration: f64,
+    pub ending: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<String>,
 }
 
 /// What was run, by what, and when.
@@ -322,6 +344,16 @@ pub struct SavedTimeline {
     pub generator_cpu: Vec<f64>,
     /// The requests of each `phase` and `service` by themselves.
     pub strands: Vec<SavedStrand>,
+    /// Seconds of a stretch of a course: 1, and twice that each time there are too many.
+    #[serde(default = "one")]
+    pub course_span: u64,
+    /// How distributions changed. Files of earlier builds have none.
+    #[serde(default)]
+    pub courses: Vec<SavedCourse>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// Requests with one value of a tag. Slices without any are left out.

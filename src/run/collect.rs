@@ -120,6 +120,12 @@ impl Begun {
             .store(epoch.nanos(std::time::Instant::now()), Ordering::Relaxed);
     }
 
+    /// So long nothing happened: it is no part of the test.
+    pub fn waited(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.test.fetch_add(nanos, Ordering::Relaxed);
+    }
+
     /// The load begins at this instant.
     pub fn load_at(&self, epoch: &Epoch, instant: Instant) {
         self.load

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::breakpoint::BreakpointOrder;
 use super::tunnel::TunnelOrder;
@@ -144,6 +144,8 @@ pub struct Order {
     pub strict: bool,
     /// Shows how far the run is.
     pub progress: Progress,
+    /// `--start-at`: when the load begins.
+    pub start_at: Option<SystemTime>,
     /// `--workers`; one per core otherwise.
     pub workers: Option<u16>,
     /// `--save`.

@@ -23,10 +23,10 @@ const NO_LOAD: [&str; 12] = [
     "consoleOutput",
 ];
 
-/// Whether requests per second can be compared: only if both runs asked for the same load. Otherwise the difference is
+/// Whether requests per second can be compared: only if all runs asked for the same load. Otherwise the difference is
 /// that of the load.
-pub(super) fn same_load(base: &SavedRun, run: &SavedRun) -> Result<(), String> {
-    let differing = differing(base, run);
+pub(super) fn same_load(base: &[SavedRun], new: &[SavedRun]) -> Result<(), String> {
+    let differing = all_differing(base, new);
     if differing.is_empty() {
         Ok(())
     } else {
@@ -34,8 +34,52 @@ pub(super) fn same_load(base: &SavedRun, run: &SavedRun) -> Result<(), String> {
     }
 }
 
+/// Why they are not to be compared: they have not done the same.
+pub(super) fn unlike(base: &[SavedRun], new: &[SavedRun]) -> Vec<String> {
+    let Some(first) = base.first() else {
+        return Vec::new();
+    };
+    let mut reasons = Vec::new();
+    let other = base[1..].iter().chain(new).find(|run| stem(run) != stem(first));
+    if let Some(other) = other {
+        let (one, other) = (&first.run.name, &other.run.name);
+        reasons.push(format!("they are of different scripts, {one} and {other}"));
+    }
+    let differing = all_differing(base, new);
+    if !differing.is_empty() {
+        reasons.push(format!(
+            "their loads differ, by the options {}",
+            differing.join(", ")
+        ));
+    }
+    reasons
+}
+
+/// What a script is called wherever it lies: `health` of `tests/load/health.js`.
+pub(in crate::report) fn stem(run: &SavedRun) -> &str {
+    if run.run.kind == "url" {
+        return &run.run.name;
+    }
+    let file = run.run.name.rsplit('/').next().unwrap_or_default();
+    file.strip_suffix(".js")
+        .or_else(|| file.strip_suffix(".ts"))
+        .unwrap_or(file)
+}
+
+/// The options by which the loads of any two runs differ.
+fn all_differing(base: &[SavedRun], new: &[SavedRun]) -> Vec<String> {
+    let Some(first) = base.first() else {
+        return Vec::new();
+    };
+    let others = base[1..].iter().chain(new);
+    let mut names: Vec<String> = others.flat_map(|run| differing(first, run)).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The options by which the loads differ.
-fn differing(base: &SavedRun, run: &SavedRun) -> Vec<String> {
+pub(in crate::report) fn differing(base: &SavedRun, run: &SavedRun) -> Vec<String> {
     let (base, run) = (load(&base.options), load(&run.options));
     let mut names: Vec<&String> = base.keys().chain(run.keys()).collect();
     names.sort();
@@ -56,8 +100,29 @@ fn load(options: &Value) -> Map<String, Value> {
     load
 }
 
-/// What makes the runs hard to compare.
-pub(super) fn warnings(base: &SavedRun, run: &SavedRun) -> Vec<String> {
+/// What makes the runs hard to compare, each said once.
+pub(super) fn warnings(base: &[SavedRun], new: &[SavedRun]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let Some(first) = base.first() else {
+        return warnings;
+    };
+    for (which, side) in [("the base", base), ("the new", new)] {
+        for run in side {
+            warnings.extend(unequal(first, run));
+            let which = match side.len() {
+                1 => which.to_owned(),
+                _ => format!("run {} of {which}", run.run.id),
+            };
+            warnings.extend(own(&which, run));
+        }
+    }
+    let mut said = std::collections::BTreeSet::new();
+    warnings.retain(|warning| said.insert(warning.clone()));
+    warnings
+}
+
+/// In what two runs are not the same.
+fn unequal(base: &SavedRun, run: &SavedRun) -> Vec<String> {
     let mut warnings = Vec::new();
     if base.breakpoint.is_some() || run.breakpoint.is_some() {
         let means =
@@ -66,10 +131,10 @@ pub(super) fn warnings(base: &SavedRun, run: &SavedRun) -> Vec<String> {
     }
     let mut differ = |what: &str, base: &str, run: &str| {
         if base != run {
-            warnings.push(format!("{what} differs: {base} in the base, {run} in the run"));
+            warnings.push(format!("{what} differs: {base} in the base, {run} in the new"));
         }
     };
-    differ("the script", &base.run.name, &run.run.name);
+    differ("the script's place", &base.run.name, &run.run.name);
     let demo = |run: &SavedRun| run.target.kind.clone();
     differ("the kind of target", &demo(base), &demo(run));
     let tunnel = |run: &SavedRun| run.target.tunnel.clone().unwrap_or_else(|| "none".to_owned());
@@ -83,17 +148,14 @@ pub(super) fn warnings(base: &SavedRun, run: &SavedRun) -> Vec<String> {
     );
     let model = |model: &Option<String>| model.clone().unwrap_or_else(|| "unknown".to_owned());
     differ("its processor", &model(&b.cpu_model), &model(&r.cpu_model));
-    differ("loadgen's version", &base.run.loadgen, &run.run.loadgen);
-    let options = differing(base, run);
-    if !options.is_empty() {
-        warnings.push(format!("the options differ: {}", options.join(", ")));
+    let target = |run: &SavedRun| run.target.machine.as_ref().map(|machine| machine.host.clone());
+    if let (Some(base), Some(run)) = (target(base), target(run)) {
+        differ("the target's host", &base, &run);
     }
+    differ("loadgen's version", &base.run.loadgen, &run.run.loadgen);
     let variables = variables(base, run);
     if !variables.is_empty() {
         warnings.push(format!("the script's variables differ: {}", variables.join(", ")));
-    }
-    for (which, run) in [("base", base), ("run", run)] {
-        warnings.extend(own(which, run));
     }
     warnings
 }
@@ -103,31 +165,47 @@ fn own(which: &str, run: &SavedRun) -> Vec<String> {
     let mut warnings = Vec::new();
     if run.is_checkpoint() {
         warnings.push(format!(
-            "the {which} is a checkpoint: the first {:.0} s of a run of which nobody knows how it ended",
+            "{which} is a checkpoint: the first {:.0} s of a run of which nobody knows how it ended",
             run.run.duration
         ));
     } else if !["passed", "thresholds", "verify", "failed", "invalid"].contains(&run.ending.name.as_str()) {
-        warnings.push(format!("the {which} did not run to its end: {}", run.ending.name));
+        warnings.push(format!("{which} did not run to its end: {}", run.ending.name));
+    }
+    let missing = missing(run);
+    if missing > 0.0 {
+        warnings.push(format!(
+            "connections of the tunnel were missing for {missing:.1} s in {which}"
+        ));
     }
     let validity = run.validity.as_ref();
     let doubtful = validity.filter(|validity| validity.verdict != "valid");
     if let Some(validity) = doubtful {
         let (verdict, reasons) = (validity.verdict.to_uppercase(), validity.reasons.join("; "));
-        warnings.push(format!("the {which} is {verdict}: {reasons}"));
+        warnings.push(format!("{which} is {verdict}: {reasons}"));
         return warnings;
     }
     let late = |stats: &Option<crate::report::saved::Stats>| stats.map_or(0.0, |stats| stats.p99);
     let lag = late(&run.generator.scheduling_lag).max(late(&run.generator.timer_lag));
     if lag > LATE {
         warnings.push(format!(
-            "the generator was late itself in the {which} (p99 {lag:.0} ms): it was short of CPU, and latencies have that in them"
+            "the generator was late itself in {which} (p99 {lag:.0} ms): it was short of CPU, and latencies have that in them"
         ));
     }
     if run.generator.dropped_iterations > 0.0 {
         let dropped = run.generator.dropped_iterations;
-        warnings.push(format!("{dropped:.0} iterations were dropped in the {which}"));
+        warnings.push(format!("{dropped:.0} iterations were dropped in {which}"));
     }
     warnings
+}
+
+/// For how long some connection of the tunnel was missing, in seconds.
+fn missing(run: &SavedRun) -> f64 {
+    let t = &run.timeline;
+    t.outage
+        .iter()
+        .zip(&t.length)
+        .map(|(share, length)| share * length)
+        .sum()
 }
 
 /// Names of variables that differ. The demo target's addresses do in every run.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::report::format::{Palette, humanize_duration, number, width};
 
-use super::{Comparison, Row, Unit, Verdict};
+use super::{Comparison, Row, Side, Unit, Verdict};
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,49 +50,49 @@ impl Comparison {
     }
 
     fn text(&self, palette: Palette) -> String {
-        let mut text = format!(
-            "base  {}  {}  run {}\nrun   {}  {}  run {}\n",
-            self.base.name, self.base.started, self.base.id, self.run.name, self.run.started, self.run.id
-        );
+        let mut text = String::new();
+        for (title, side) in [("base", &self.base), ("new", &self.new)] {
+            for run in side {
+                text += &format!("{title:<5} {}  {}  run {}\n", run.name, run.started, run.id);
+            }
+        }
         for warning in &self.warnings {
             text += &format!("  ! {warning}\n");
         }
         let rows = self.shown();
-        let mut cells = vec![["", "base", "run", "change", ""].map(str::to_owned)];
+        let mut cells = vec![["", "base", "new", "change", "95 % interval", ""].map(str::to_owned)];
         cells.extend(rows.iter().map(|row| {
             let title = if row.part == "whole" {
                 row.title()
             } else {
                 format!("{} {}", row.part, row.title())
             };
-            [
-                title,
-                show(row.base, row.unit),
-                show(row.run, row.unit),
-                row.change(),
-                row.remark(),
-            ]
+            let [base, new, change, interval] = row.numbers();
+            [title, base, new, change, interval, row.remark()]
         }));
-        let wide: Vec<usize> = (0..4)
+        let wide: Vec<usize> = (0..5)
             .map(|at| cells.iter().map(|row| width(&row[at])).max().unwrap_or(0))
             .collect();
         text.push('\n');
         for (index, row) in cells.iter().enumerate() {
             let mut line = format!("  {}{}", row[0], " ".repeat(wide[0] - width(&row[0])));
-            for at in 1..4 {
+            for at in 1..5 {
                 line += &format!("  {}{}", " ".repeat(wide[at] - width(&row[at])), row[at]);
             }
             let verdict = index.checked_sub(1).map(|at| rows[at].verdict);
             let line = match verdict {
                 None => palette.faint(&line),
-                Some(Verdict::Worse) => format!("{line}  {}", palette.bad(&row[4])),
-                Some(Verdict::Better) => format!("{line}  {}", palette.good(&row[4])),
-                _ => format!("{line}  {}", palette.faint(&row[4])),
+                Some(Verdict::Worse) => format!("{line}  {}", palette.bad(&row[5])),
+                Some(Verdict::Better) => format!("{line}  {}", palette.good(&row[5])),
+                _ => format!("{line}  {}", palette.faint(&row[5])),
             };
             text += line.trim_end();
             text.push('\n');
         }
         text += &self.left_out("  ");
+        for note in &self.notes {
+            text += &format!("  {}\n", palette.faint(note));
+        }
         let worse = self.regressions().count();
         let verdict = self.verdict();
         text += &format!(
@@ -108,7 +108,7 @@ impl Comparison {
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "### {} {}\n\n| | base | run | change | |\n|---|---:|---:|---:|---|\n",
+            "### {} {}\n\n| | base | new | change | 95 % interval | |\n|---|---:|---:|---:|---:|---|\n",
             if self.regressions().next().is_some() {
                 "❌"
             } else {
@@ -122,12 +122,10 @@ impl Comparison {
             } else {
                 format!("`{}` ", code(&row.part))
             };
+            let [base, new, change, interval] = row.numbers();
             text += &format!(
-                "| {part}{} | {} | {} | {} | {} |\n",
+                "| {part}{} | {base} | {new} | {change} | {interval} | {} |\n",
                 row.title(),
-                show(row.base, row.unit),
-                show(row.run, row.unit),
-                row.change(),
                 row.remark()
             );
         }
@@ -135,21 +133,26 @@ impl Comparison {
         if !rest.is_empty() {
             text += &format!("\n{rest}");
         }
-        if !self.warnings.is_empty() {
+        if !self.warnings.is_empty() || !self.notes.is_empty() {
             text += "\n";
-            text += &self
-                .warnings
-                .iter()
-                .map(|warning| format!("- ⚠ {warning}\n"))
-                .collect::<String>();
         }
-        text + &format!(
-            "\nBase: {} of {} (`{}`). Run: {} of {} (`{}`).\n",
-            self.base.name, self.base.started, self.base.id, self.run.name, self.run.started, self.run.id
-        )
+        for warning in &self.warnings {
+            text += &format!("- ⚠ {warning}\n");
+        }
+        for note in &self.notes {
+            text += &format!("- {note}\n");
+        }
+        let side = |side: &[Side]| {
+            let runs: Vec<String> = side
+                .iter()
+                .map(|run| format!("{} of {} (`{}`)", run.name, run.started, run.id))
+                .collect();
+            runs.join(", ")
+        };
+        text + &format!("\nBase: {}. New: {}.\n", side(&self.base), side(&self.new))
     }
 
-    /// The whole's rows, and of the parts those that moved or are in one run only.
+    /// The whole's rows, and of the parts those that moved or are on one side only.
     fn shown(&self) -> Vec<&Row> {
         self.rows
             .iter()
@@ -158,10 +161,17 @@ impl Comparison {
     }
 
     fn left_out(&self, indent: &str) -> String {
-        match self.rows.len() - self.shown().len() {
-            0 => String::new(),
-            rest => format!(
-                "{indent}{rest} more numbers of names, services, scenarios and checks did not move, or are of too few samples (`--format json` has all)\n"
+        let shown = self.shown().len();
+        let uncertain =
+            |row: &&Row| row.part != "whole" && !row.stands_out() && row.verdict == Verdict::Uncertain;
+        match (
+            self.rows.len() - shown,
+            self.rows.iter().filter(uncertain).count(),
+        ) {
+            (0, _) => String::new(),
+            (rest, uncertain) => format!(
+                "{indent}{rest} more numbers of names, groups, services, scenarios and checks: {} the same, {uncertain} too uncertain or of too few samples (`--format json` has all)\n",
+                rest - uncertain
             ),
         }
     }
@@ -178,7 +188,7 @@ impl Comparison {
 
 impl Row {
     fn stands_out(&self) -> bool {
-        let lonely = self.base.is_some() != self.run.is_some();
+        let lonely = self.base.is_some() != self.new.is_some();
         matches!(self.verdict, Verdict::Worse | Verdict::Better)
             || (lonely && ["p50", "rate"].contains(&self.measure))
     }
@@ -194,29 +204,53 @@ impl Row {
         }
     }
 
+    /// Base, new, change and interval.
+    fn numbers(&self) -> [String; 4] {
+        let interval = self.interval.map_or_else(String::new, |(low, high)| {
+            let (low, high) = (self.by(low), self.by(high));
+            format!("{low} … {high}")
+        });
+        [
+            show(self.base, self.unit),
+            show(self.new, self.unit),
+            self.change(),
+            interval,
+        ]
+    }
+
+    /// A change in words.
+    fn by(&self, change: f64) -> String {
+        if self.unit == Unit::Share {
+            return format!("{:+.2} pp", change * 100.0);
+        }
+        // A great change has no meaningful fraction, and an endless one no digits.
+        match change * 100.0 {
+            percent if percent >= 1e6 => "+∞".to_owned(),
+            percent if percent >= 1000.0 => format!("{percent:+.0} %"),
+            percent => format!("{percent:+.1} %"),
+        }
+    }
+
     fn change(&self) -> String {
-        let Some((base, run)) = self.base.zip(self.run) else {
+        let Some((base, new)) = self.base.zip(self.new) else {
             return String::new();
         };
-        if self.unit == Unit::Share {
-            return format!("{:+.2} pp", (run - base) * 100.0);
+        match self.change {
+            Some(change) => self.by(change),
+            None if self.unit == Unit::Share => self.by(new - base),
+            None if base == 0.0 && new == 0.0 => "±0 %".to_owned(),
+            None if base == 0.0 => "new".to_owned(),
+            None => self.by((new - base) / base.abs()),
         }
-        if base == 0.0 {
-            return if run == 0.0 {
-                "±0 %".to_owned()
-            } else {
-                "new".to_owned()
-            };
-        }
-        format!("{:+.1} %", (run - base) / base.abs() * 100.0)
     }
 
     fn remark(&self) -> String {
         match (self.verdict, &self.reason) {
-            (Verdict::Worse, _) => "regression".to_owned(),
+            (Verdict::Worse, _) => "worse: regression".to_owned(),
             (Verdict::Better, _) => "better".to_owned(),
             (_, Some(reason)) => reason.clone(),
-            (Verdict::Same | Verdict::Unjudged, None) => String::new(),
+            (Verdict::Same, None) => "same".to_owned(),
+            (Verdict::Uncertain, None) => String::new(),
         }
     }
 }

@@ -14,12 +14,30 @@ fn run(parts: &[(&str, Vec<f64>, u64)], duration: f64) -> SavedRun {
     saved_run("a.js", duration, &parts.collect::<Vec<_>>())
 }
 
-fn ten() -> Tolerance {
-    "10%".parse().unwrap()
+/// Compares two runs with a tolerance of 10 %.
+fn two(base: &SavedRun, new: &SavedRun) -> Result<Comparison, CompareError> {
+    of_metrics(base, new, &[])
+}
+
+fn of_metrics(base: &SavedRun, new: &SavedRun, metrics: &[&str]) -> Result<Comparison, CompareError> {
+    let options = CompareOptions {
+        tolerance: Some("10%".parse().unwrap()),
+        metrics: metrics.iter().map(|&name| name.to_owned()).collect(),
+        force: false,
+    };
+    compare(std::slice::from_ref(base), std::slice::from_ref(new), &options)
+}
+
+fn forced(base: &SavedRun, new: &SavedRun) -> Comparison {
+    let options = CompareOptions {
+        force: true,
+        ..CompareOptions::default()
+    };
+    compare(std::slice::from_ref(base), std::slice::from_ref(new), &options).unwrap()
 }
 
 fn worse(base: &SavedRun, run: &SavedRun) -> Vec<String> {
-    let comparison = compare(base, run, ten(), &[]).unwrap();
+    let comparison = two(base, run).unwrap();
     comparison
         .regressions()
         .map(|row| format!("{} {} {}", row.part, row.metric, row.measure))
@@ -53,7 +71,7 @@ fn what_became_slower_is_named_with_its_part() {
     );
     assert!(!worse.iter().any(|row| row.contains("name=a")), "{worse:?}");
     // The other way round it is better, and nothing else.
-    let comparison = compare(&slower, &base, ten(), &[]).unwrap();
+    let comparison = two(&slower, &base).unwrap();
     assert_eq!(comparison.regressions().count(), 0);
     assert!(comparison.rows.iter().any(|row| row.verdict == Verdict::Better));
 }
@@ -68,7 +86,7 @@ fn noise_does_not_flap() {
     let base = run(&[("a", spread(150, 20.0), 0)], 10.0);
     let few = run(&[("a", spread(150, 40.0), 0)], 10.0);
     assert_eq!(worse(&base, &few), ["whole http_req_duration p50"]);
-    let comparison = compare(&base, &few, ten(), &[]).unwrap();
+    let comparison = two(&base, &few).unwrap();
     let p99 = comparison.rows.iter().find(|row| row.measure == "p99").unwrap();
     assert_eq!(
         p99.reason.as_deref(),
@@ -109,14 +127,22 @@ fn throughput_is_judged_only_under_the_same_load() {
     assert_eq!(worse(&base, &fewer), ["whole http_reqs rate"]);
     let mut other = fewer.clone();
     other.options["scenarios"]["default"]["vus"] = 3.into();
-    let comparison = compare(&base, &other, ten(), &[]).unwrap();
+    let refused = two(&base, &other).unwrap_err().to_string();
+    assert!(
+        refused.contains("their loads differ, by the options scenarios; --force compares"),
+        "{refused}"
+    );
+    let comparison = forced(&base, &other);
     assert_eq!(comparison.regressions().count(), 0);
     let text = comparison.render(Format::Text, false);
     assert!(
         text.contains("not judged: the load differs (scenarios)"),
         "{text}"
     );
-    assert!(text.contains("! the options differ: scenarios"), "{text}");
+    assert!(
+        text.contains("! their loads differ, by the options scenarios"),
+        "{text}"
+    );
     // Thresholds and variables of a scenario are no load.
     let mut same = fewer.clone();
     same.options["thresholds"]["x"] = json!(["rate>1"]);
@@ -136,21 +162,23 @@ fn unlike_runs_are_warned_about() {
     other.ending.name = "signal".to_owned();
     other.generator.dropped_iterations = 7.0;
     other.variables.insert("SIZE".to_owned(), "9".to_owned());
-    let warnings = compare(&base, &other, ten(), &[]).unwrap().warnings.join("\n");
+    other.timeline.outage = vec![0.0, 0.5];
+    other.timeline.length = vec![1.0, 1.0];
+    let refused = two(&base, &other).unwrap_err().to_string();
+    assert!(refused.contains("different scripts, a.js and b.js"), "{refused}");
+    let warnings = forced(&base, &other).warnings.join("\n");
     for part in [
-        "a.js in the base, b.js in the run",
+        "different scripts, a.js and b.js",
+        "missing for 0.5 s in the new",
         "elsewhere",
         "cores",
         "signal",
-        "7 iterations were dropped in the run",
+        "7 iterations were dropped in the new",
         "variables differ: SIZE",
     ] {
         assert!(warnings.contains(part), "{part}:\n{warnings}");
     }
-    assert_eq!(
-        compare(&base, &base, ten(), &[]).unwrap().warnings,
-        Vec::<String>::new()
-    );
+    assert_eq!(two(&base, &base).unwrap().warnings, Vec::<String>::new());
 }
 
 #[test]
@@ -163,15 +191,13 @@ fn names_that_only_one_run_has_are_said() {
         &[("a", spread(200, 20.0), 0), ("new", spread(200, 20.0), 0)],
         10.0,
     );
-    let text = compare(&base, &other, ten(), &[])
-        .unwrap()
-        .render(Format::Text, false);
+    let text = two(&base, &other).unwrap().render(Format::Text, false);
     assert!(
         text.contains("name=gone p50") && text.contains("only in the base"),
         "{text}"
     );
     assert!(
-        text.contains("name=new p50") && text.contains("only in the run"),
+        text.contains("name=new p50") && text.contains("only in the new"),
         "{text}"
     );
 }
@@ -179,18 +205,16 @@ fn names_that_only_one_run_has_are_said() {
 #[test]
 fn metrics_can_be_chosen_and_must_exist() {
     let base = run(&[("a", spread(2000, 20.0), 0)], 10.0);
-    let only = compare(&base, &base, ten(), &["http_reqs".to_owned()]).unwrap();
+    let only = of_metrics(&base, &base, &["http_reqs"]).unwrap();
     assert!(only.rows.iter().all(|row| row.metric == "http_reqs"));
-    let error = compare(&base, &base, ten(), &["nosuch".to_owned()])
-        .unwrap_err()
-        .to_string();
+    let error = of_metrics(&base, &base, &["nosuch"]).unwrap_err().to_string();
     assert!(
         error.contains("http_req_duration, http_req_failed, http_reqs"),
         "{error}"
     );
     let mut empty = base.clone();
     empty.metrics = crate::report::saved::SavedMetrics::default();
-    assert!(compare(&empty, &empty, ten(), &[]).is_err());
+    assert!(two(&empty, &empty).is_err());
 }
 
 #[test]
@@ -211,7 +235,7 @@ fn every_format_says_the_verdict() {
         &[("a|b", spread(2000, 40.0), 0), ("c", spread(2000, 20.0), 0)],
         10.0,
     );
-    let comparison = compare(&base, &slower, ten(), &[]).unwrap();
+    let comparison = two(&base, &slower).unwrap();
     let markdown = comparison.render(Format::Markdown, false);
     assert!(
         markdown.starts_with("### ❌ ") && markdown.contains("`name=a\\|b` p95"),

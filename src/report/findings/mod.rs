@@ -14,7 +14,7 @@ mod saturation;
 mod section;
 pub(in crate::report) mod stats;
 #[cfg(test)]
-mod synthetic;
+pub(in crate::report) mod synthetic;
 mod validity;
 
 use std::collections::BTreeMap;

@@ -11,14 +11,14 @@ use crate::report::saved::{SavedHost, SavedProcess, SavedRun, Stats};
 const KEPT: f64 = 0.5;
 
 /// Noise that resembles its neighbours.
-pub(super) struct Noise {
+pub(in crate::report) struct Noise {
     rng: Rng,
     last: f64,
     size: f64,
 }
 
 impl Noise {
-    pub(super) fn new(seed: u64, size: f64) -> Noise {
+    pub(in crate::report) fn new(seed: u64, size: f64) -> Noise {
         Noise {
             rng: Rng::with_seed(seed),
             last: 0.0,
@@ -32,13 +32,13 @@ impl Noise {
     }
 
     /// A factor near 1.
-    pub(super) fn factor(&mut self) -> f64 {
+    pub(in crate::report) fn factor(&mut self) -> f64 {
         self.last = KEPT * self.last + (1.0 - KEPT * KEPT).sqrt() * self.normal();
         (self.size * self.last).exp()
     }
 
     /// How many of `count` happen that have this probability, nearly.
-    pub(super) fn hits(&mut self, count: f64, share: f64) -> f64 {
+    pub(in crate::report) fn hits(&mut self, count: f64, share: f64) -> f64 {
         let spread = (count * share * (1.0 - share)).sqrt();
         (count * share + spread * self.normal()).round().clamp(0.0, count)
     }

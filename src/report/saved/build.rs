@@ -15,6 +15,7 @@ use crate::report::Verification;
 use crate::report::findings::findings;
 use crate::report::groups::Group;
 
+use super::course::courses;
 use super::number::{rounded, seconds};
 use super::scrub::Scrubber;
 use super::{
@@ -112,12 +113,17 @@ impl SavedRun {
             groups,
             tags: tags.list,
             metrics,
-            timeline: SavedTimeline::new(timeline, facts),
+            timeline: SavedTimeline {
+                course_span: timeline.courses.span,
+                courses: courses(snapshot, timeline, scrubber),
+                ..SavedTimeline::new(timeline, facts)
+            },
             hosts: hosts::hosts(&timeline.hosts),
             generator: generator(snapshot, facts),
             validity: None,
             breakpoint: facts.breakpoint.clone(),
             findings: Vec::new(),
+            parts: Vec::new(),
         }
         .concluded(facts.hints, scrubber)
     }
@@ -332,6 +338,8 @@ impl SavedTimeline {
                     SavedStrand::new(strand.tag, value, &strand.slices)
                 })
                 .collect(),
+            course_span: 1,
+            courses: Vec::new(),
         }
     }
 }

@@ -37,7 +37,8 @@ pub struct SavedBuckets {
 }
 
 impl SavedTrend {
-    pub(super) fn new(tags: usize, trend: &Trend) -> SavedTrend {
+    /// The distribution as it is saved, under this tag set.
+    pub fn new(tags: usize, trend: &Trend) -> SavedTrend {
         let parts = trend.parts();
         SavedTrend {
             tags,

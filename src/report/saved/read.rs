@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FORMAT, SavedRun, VERSION, query};
+use super::{FORMAT, SavedCourse, SavedRun, VERSION, query};
 
 /// A file larger than this was not written by loadgen.
 const LARGEST: u64 = 512 << 20;
@@ -210,6 +210,10 @@ impl SavedRun {
                 return odd(&format!("the strand {}={}", s.tag, s.value));
             }
         }
+        if t.course_span == 0 {
+            return Err("the stretches of its courses have no length".to_owned());
+        }
+        t.courses.iter().try_for_each(SavedCourse::consistent)?;
         for host in &self.hosts {
             let own = host.series.values().map(|series| (series.len(), host.at.len()));
             let processes = host.processes.iter();
