@@ -21,7 +21,8 @@ fn text(output: &Output) -> (String, String, Option<i32>) {
 
 #[test]
 fn scenarios_and_the_scripts_of_the_dialects_tests_are_without_findings() {
-    let (out, err, code) = text(&lint(&["scenarios", "health", "flux-gate/flash-sale"]));
+    let options = "tests/fixtures/tachikoma-config.k6.js";
+    let (out, err, code) = text(&lint(&["scenarios", "health", "flux-gate/flash-sale", options]));
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     // One of them has a mistake in its syntax on purpose.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialect");

@@ -27,8 +27,9 @@ const SOURCES: [(&str, &[&str], &str); 5] = [
 ];
 
 fn check(project: &Project<'_>, found: &mut Found) {
-    // Libraries send and check too, and what cannot be read may do anything.
-    let known = project.complete && !project.imports_library();
+    // Libraries send and check too, what cannot be read may do anything, and a module of options is somebody else's.
+    let runs = project.exported(0, "default").is_some();
+    let known = runs && project.complete && !project.imports_library();
     let metrics = project.metrics();
     for threshold in project.thresholds() {
         if threshold.items.iter().all(|item| item.may_be_empty) {
