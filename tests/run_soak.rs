@@ -72,7 +72,11 @@ fn a_run_that_is_killed_leaves_what_there_was() {
     // Whoever compares or reports it says what it is.
     let compared = run(&["compare", &checkpoint, &checkpoint]);
     let said = compared.stdout.clone() + &compared.stderr;
-    assert!(said.contains("the run is a checkpoint: the first "), "{said}");
+    assert!(
+        said.contains("the base is a checkpoint: the first ")
+            && said.contains("the new is a checkpoint: the first "),
+        "{said}"
+    );
     let reported = run(&["baseline", &checkpoint]).expect(0).stdout;
     assert!(
         reported.contains("a checkpoint of a run that was cut off"),
