@@ -4,7 +4,7 @@
 //! is said once, counted, and costs the run nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -14,12 +14,24 @@ use super::Run;
 use super::save::{Told, saved};
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::{LivePage, SaveCounts};
-use crate::report::saved::{Checkpoint, Destination, SaveError, SavedEnding};
+use crate::report::saved::{Checkpoint, Destination, SaveError, SavedEnding, SavedRun};
 
 /// What the collector has by now.
 pub type SoFar = (Arc<Snapshot>, Timeline);
 /// How the collector is asked for it.
 pub type Ask = oneshot::Sender<SoFar>;
+
+/// The run as it is by now, and how long it took to work that out, the wait for the collector aside; `None` when there is no
+/// collector any more.
+pub async fn unfinished(run: &Run, ask: &mpsc::Sender<Ask>) -> Option<(SavedRun, Duration)> {
+    let (answer, so_far) = oneshot::channel();
+    ask.send(answer).await.ok()?;
+    let (snapshot, timeline) = so_far.await.ok()?;
+    let began = Instant::now();
+    let (told, ending) = (Told::default(), SavedEnding::unfinished());
+    let saved = saved(run, &snapshot, &timeline, told, ending);
+    Some((saved, began.elapsed()))
+}
 
 /// The checkpoints of a run.
 #[derive(Debug)]
@@ -70,21 +82,9 @@ impl Checkpoints {
             if run.begun.at().is_zero() {
                 continue;
             }
-            let (answer, so_far) = oneshot::channel();
-            if ask.send(answer).await.is_err() {
-                return;
-            }
-            let Ok((snapshot, timeline)) = so_far.await else {
+            let Some((saved, _)) = unfinished(run, ask).await else {
                 return;
             };
-            let saved = saved(
-                run,
-                &snapshot,
-                &timeline,
-                Told::default(),
-                SavedEnding::unfinished(),
-            );
-            drop((snapshot, timeline));
             let place = self.place.clone();
             self.writing = Some(tokio::task::spawn_blocking(move || place.write(&saved)));
         }

@@ -1,13 +1,12 @@
 //! What follows from a run while it goes on, for the terminal.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::Run;
-use super::checkpoint::Ask;
-use super::save::{Told, saved};
-use crate::report::saved::{SavedEnding, SavedRun};
+use super::checkpoint::{Ask, unfinished};
+use crate::report::saved::SavedRun;
 
 /// How often it is looked for,
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,23 +26,11 @@ pub async fn follow(run: &Run, ask: &mpsc::Sender<Ask>) {
         if run.begun.load().is_none() {
             continue;
         }
-        let (answer, so_far) = oneshot::channel();
-        if ask.send(answer).await.is_err() {
-            return;
-        }
-        let Ok((snapshot, timeline)) = so_far.await else {
+        let Some((found, took)) = unfinished(run, ask).await else {
             return;
         };
-        let began = Instant::now();
-        let found = saved(
-            run,
-            &snapshot,
-            &timeline,
-            Told::default(),
-            SavedEnding::unfinished(),
-        );
         progress.findings(texts(&found));
-        pause = EVERY.max(began.elapsed() * SHARE);
+        pause = EVERY.max(took * SHARE);
     }
 }
 

@@ -189,13 +189,7 @@ impl Axis {
         for (run, shift) in runs.iter().zip(&self.shifts) {
             for strand in &run.timeline.strands {
                 let key = (strand.tag.clone(), strand.value.clone());
-                let known = sums
-                    .iter()
-                    .position(|(known, _)| *known == key)
-                    .unwrap_or_else(|| {
-                        sums.push((key, BTreeMap::new()));
-                        sums.len() - 1
-                    });
+                let sum = sum_of(&mut sums, key);
                 for at in 0..strand.start.len() {
                     let slice = Slice {
                         length: strand.length[at],
@@ -204,9 +198,7 @@ impl Axis {
                         ..Slice::default()
                     };
                     let place = place(strand.start[at], *shift, resolution);
-                    let slices = &mut sums[known].1;
-                    slices
-                        .entry(place)
+                    sum.entry(place)
                         .and_modify(|known| known.add(&slice))
                         .or_insert(slice);
                 }
@@ -245,23 +237,17 @@ impl Axis {
                     course.metric.clone(),
                     course.tag.clone().zip(course.value.clone()),
                 );
-                let known = sums
-                    .iter()
-                    .position(|(known, _)| *known == key)
-                    .unwrap_or_else(|| {
-                        sums.push((key, BTreeMap::new()));
-                        sums.len() - 1
-                    });
+                let sum = sum_of(&mut sums, key);
                 for cell in course.cells() {
                     let start = (cell.at * run.timeline.course_span) as f64;
                     let at = place(start, *shift, span as f64);
-                    let sum = sums[known].1.entry(at).or_insert(Cell {
+                    let all = sum.entry(at).or_insert(Cell {
                         at,
                         ..Cell::default()
                     });
-                    sum.count += cell.count;
-                    sum.hits += cell.hits;
-                    sum.ranges = add_ranges(&sum.ranges, &cell.ranges);
+                    all.count += cell.count;
+                    all.hits += cell.hits;
+                    all.ranges = add_ranges(&all.ranges, &cell.ranges);
                 }
             }
         }
@@ -271,6 +257,16 @@ impl Axis {
         };
         (span, sums.into_iter().map(course).collect())
     }
+}
+
+/// What there is of `key` so far; keys keep the order in which they came.
+fn sum_of<K: PartialEq, T>(sums: &mut Vec<(K, BTreeMap<u64, T>)>, key: K) -> &mut BTreeMap<u64, T> {
+    let known = sums.iter().position(|(known, _)| *known == key);
+    let known = known.unwrap_or_else(|| {
+        sums.push((key, BTreeMap::new()));
+        sums.len() - 1
+    });
+    &mut sums[known].1
 }
 
 /// The slice of the sum that a slice falls in.

@@ -15,21 +15,20 @@ const PARTS: [crate::metrics::MetricId; 3] = [builtin::VUS, builtin::VUS_MAX, bu
 /// All tag sets, and the series that refer to them.
 pub(super) fn metrics(runs: &[SavedRun], axis: &Axis) -> (SavedMetrics, Vec<Tags>) {
     let mut table = Table::default();
-    let mut sum = SavedMetrics::default();
-    for (name, contains, folded) in names(runs, |run| heads(&run.metrics.counters)) {
-        let series = table.series(runs, axis, &name, |tags, value| match value {
+    let counters = table.kind(
+        runs,
+        axis,
+        |of| &of.counters,
+        |tags, value| match value {
             Value::Counter { total } => Some(SavedCounter { tags, total }),
             _ => None,
-        });
-        sum.counters.push(Metric {
-            name,
-            contains,
-            series,
-            folded,
-        });
-    }
-    for (name, contains, folded) in names(runs, |run| heads(&run.metrics.gauges)) {
-        let series = table.series(runs, axis, &name, |tags, value| match value {
+        },
+    );
+    let gauges = table.kind(
+        runs,
+        axis,
+        |of| &of.gauges,
+        |tags, value| match value {
             Value::Gauge { value, min, max, at } => Some(SavedGauge {
                 tags,
                 value,
@@ -38,55 +37,47 @@ pub(super) fn metrics(runs: &[SavedRun], axis: &Axis) -> (SavedMetrics, Vec<Tags
                 at: at as f64 / 1e9,
             }),
             _ => None,
-        });
-        sum.gauges.push(Metric {
-            name,
-            contains,
-            series,
-            folded,
-        });
-    }
-    for (name, contains, folded) in names(runs, |run| heads(&run.metrics.rates)) {
-        let series = table.series(runs, axis, &name, |tags, value| match value {
+        },
+    );
+    let rates = table.kind(
+        runs,
+        axis,
+        |of| &of.rates,
+        |tags, value| match value {
             Value::Rate { passes, total } => Some(SavedRate { tags, passes, total }),
             _ => None,
-        });
-        sum.rates.push(Metric {
-            name,
-            contains,
-            series,
-            folded,
-        });
-    }
-    for (name, contains, folded) in names(runs, |run| heads(&run.metrics.trends)) {
-        let series = table.series(runs, axis, &name, |tags, value| match value {
+        },
+    );
+    let trends = table.kind(
+        runs,
+        axis,
+        |of| &of.trends,
+        |tags, value| match value {
             Value::Trend(trend) => Some(SavedTrend::new(tags, &trend)),
             _ => None,
-        });
-        sum.trends.push(Metric {
-            name,
-            contains,
-            series,
-            folded,
-        });
-    }
+        },
+    );
+    let sum = SavedMetrics {
+        counters,
+        gauges,
+        rates,
+        trends,
+    };
     (sum, table.list)
 }
 
-type Head = (String, String, u64);
-
-fn heads<T>(metrics: &[Metric<T>]) -> Vec<Head> {
-    let head = |metric: &Metric<T>| (metric.name.clone(), metric.contains.clone(), metric.folded);
-    metrics.iter().map(head).collect()
-}
-
-/// Name, content and folded series of every metric of a kind, in the order in which runs have them.
-fn names(runs: &[SavedRun], of: impl Fn(&SavedRun) -> Vec<Head>) -> Vec<Head> {
-    let mut all: Vec<Head> = Vec::new();
-    for head in runs.iter().flat_map(of) {
-        match all.iter_mut().find(|known| known.0 == head.0) {
-            Some(known) => known.2 += head.2,
-            None => all.push(head),
+/// Every metric of a kind without its series, in the order in which runs have them.
+fn heads<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<Metric<T>>>) -> Vec<Metric<T>> {
+    let mut all: Vec<Metric<T>> = Vec::new();
+    for metric in lists.flatten() {
+        match all.iter_mut().find(|known| known.name == metric.name) {
+            Some(known) => known.folded += metric.folded,
+            None => all.push(Metric {
+                name: metric.name.clone(),
+                contains: metric.contains.clone(),
+                series: Vec::new(),
+                folded: metric.folded,
+            }),
         }
     }
     all
@@ -106,6 +97,21 @@ impl Table {
         self.list.push(tags.clone());
         self.places.insert(tags.clone(), self.list.len() - 1);
         self.list.len() - 1
+    }
+
+    /// The metrics of a kind, each with the sums of its series.
+    fn kind<T>(
+        &mut self,
+        runs: &[SavedRun],
+        axis: &Axis,
+        of: impl Fn(&SavedMetrics) -> &Vec<Metric<T>>,
+        saved: impl Fn(usize, Value) -> Option<T>,
+    ) -> Vec<Metric<T>> {
+        let mut all = heads(runs.iter().map(|run| of(&run.metrics)));
+        for metric in &mut all {
+            metric.series = self.series(runs, axis, &metric.name, &saved);
+        }
+        all
     }
 
     /// The sum of a metric's series by their tags.
