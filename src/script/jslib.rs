@@ -32,11 +32,13 @@ const LIBRARIES: [(&str, &str); 13] = [
 ];
 
 /// What they have in common, and what is published elsewhere.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 6] = [
     ("k6-reporter", include_str!("jslib/k6-reporter.js")),
     ("k6chaijs-core", include_str!("jslib/k6chaijs-core.js")),
     ("schema", include_str!("jslib/schema.js")),
     ("webcrypto", include_str!("jslib/webcrypto.js")),
+    ("webcrypto-key", include_str!("jslib/webcrypto-key.js")),
+    ("webcrypto-rsa", include_str!("jslib/webcrypto-rsa.js")),
 ];
 
 /// Where a reporter is published that many scripts import; its address names a branch or a version.

@@ -1,72 +1,8 @@
 // crypto.subtle, by the interface of the Web Cryptography API. The arithmetic is the host's.
-import { hmac, sha1, sha256, sha384, sha512 } from 'k6/crypto';
-import encoding from 'k6/encoding';
-import { aes, ec, ed25519, hkdf, pbkdf2, random } from 'loadgen:subtle';
-
-const DIGESTS = { 'SHA-1': [sha1, 64, 'sha1'], 'SHA-256': [sha256, 64, 'sha256'], 'SHA-384': [sha384, 128, 'sha384'], 'SHA-512': [sha512, 128, 'sha512'] };
-const USAGES = ['encrypt', 'decrypt', 'sign', 'verify', 'deriveKey', 'deriveBits', 'wrapKey', 'unwrapKey'];
-const SECRET = Symbol('secret');
-
-function fault(name, message) {
-  const error = new Error(message);
-  error.name = name;
-  return error;
-}
-
-/** A copy of what a buffer or a view holds: it may change while a promise is under way. */
-function bytes(data, what = 'data') {
-  if (data instanceof ArrayBuffer) return data.slice(0);
-  if (ArrayBuffer.isView(data)) return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-  throw fault('TypeError', `${what} must be an ArrayBuffer or a view of one`);
-}
-
-const named = (algorithm) => (typeof algorithm === 'string' ? { name: algorithm } : { ...algorithm });
-
-/** An algorithm with its name as the standard spells it. */
-function normal(algorithm) {
-  if (algorithm === null || !['string', 'object'].includes(typeof algorithm)) throw fault('TypeError', 'the algorithm must be a name or an object with a name');
-  const given = named(algorithm);
-  const known = ['AES-CBC', 'AES-CTR', 'AES-GCM', 'HMAC', 'ECDSA', 'ECDH', 'PBKDF2', 'HKDF', 'Ed25519', ...Object.keys(DIGESTS)];
-  const name = known.find((one) => one.toLowerCase() === String(given.name).toLowerCase());
-  if (!name) throw fault('NotSupportedError', `the algorithm ${given.name} is not supported; there are ${known.join(', ')}`);
-  return { ...given, name };
-}
-
-function hashOf(algorithm) {
-  const name = normal(algorithm?.hash ?? '').name;
-  if (!DIGESTS[name]) throw fault('NotSupportedError', `${name} is no digest`);
-  return name;
-}
-
-class CryptoKey {
-  constructor(type, extractable, algorithm, usages, secret) {
-    Object.assign(this, { type, extractable, algorithm, usages });
-    Object.defineProperty(this, SECRET, { value: secret });
-  }
-  get [Symbol.toStringTag]() {
-    return 'CryptoKey';
-  }
-}
-
-function wanted(usages, allowed) {
-  for (const usage of usages ?? []) {
-    if (!USAGES.includes(usage)) throw fault('TypeError', `\`${usage}\` is no usage of a key`);
-    if (!allowed.includes(usage)) throw fault('SyntaxError', `a key of this kind cannot ${usage}`);
-  }
-  return USAGES.filter((usage) => usages.includes(usage));
-}
-
-function allowed(key, algorithm, usage) {
-  if (!(key instanceof CryptoKey)) throw fault('TypeError', 'the key must be a CryptoKey');
-  if (key.algorithm.name !== algorithm.name) throw fault('InvalidAccessError', `the key is for ${key.algorithm.name}, not for ${algorithm.name}`);
-  if (!key.usages.includes(usage)) throw fault('InvalidAccessError', `the key does not support the '${usage}' operation`);
-  return key[SECRET];
-}
-
-const needed = (result, name, message) => {
-  if (result === undefined || result === null) throw fault(name, message);
-  return result;
-};
+import { hmac } from 'k6/crypto';
+import { aes, ec, ed25519, hkdf, pbkdf2, random, x25519 } from 'loadgen:subtle';
+import { allowed, bytes, coded, CryptoKey, decoded, DIGESTS, fault, hashOf, hex, needed, normal, SECRET, wanted } from 'jslib:webcrypto-key';
+import * as rsa from 'jslib:webcrypto-rsa';
 
 const USES = {
   HMAC: ['sign', 'verify'],
@@ -74,17 +10,16 @@ const USES = {
   HKDF: ['deriveKey', 'deriveBits'],
 };
 const usesOf = (name) => USES[name] ?? ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'];
-const PAIRS = { ECDSA: [['sign'], ['verify']], Ed25519: [['sign'], ['verify']], ECDH: [['deriveKey', 'deriveBits'], []] };
+const PAIRS = { ECDSA: [['sign'], ['verify']], Ed25519: [['sign'], ['verify']], ECDH: [['deriveKey', 'deriveBits'], []], X25519: [['deriveKey', 'deriveBits'], []] };
 const LENGTHS = [128, 192, 256];
 const TAGS = [32, 64, 96, 104, 112, 120, 128];
 
-/** DER in front of the 32 bytes of an Ed25519 key (RFC 8410). */
-const ED_PRIVATE = '302e020100300506032b657004220420';
-const ED_PUBLIC = '302a300506032b6570032100';
-const hex = (data) => [...new Uint8Array(data)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Keys of 32 bytes on Curve25519: what makes the public one, and DER in front of either (RFC 8410). */
+const OCTETS = {
+  Ed25519: { make: ed25519, secret: '302e020100300506032b657004220420', point: '302a300506032b6570032100' },
+  X25519: { make: x25519, secret: '302e020100300506032b656e04220420', point: '302a300506032b656e032100' },
+};
 const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16)).buffer;
-const coded = (data) => encoding.b64encode(data, 'rawurl');
-const decoded = (text) => encoding.b64decode(text, 'rawurl');
 
 function pair(algorithm, secret, point, extractable, usages) {
   const [priv, pub] = PAIRS[algorithm.name];
@@ -105,10 +40,11 @@ function curveOf({ namedCurve }) {
 async function generateKey(given, extractable, usages) {
   const algorithm = normal(given);
   const { name } = algorithm;
+  if (rsa.is(name)) return rsa.generate(algorithm, extractable, usages);
   if (PAIRS[name]) {
-    if (name === 'Ed25519') {
+    if (OCTETS[name]) {
       const seed = random(32);
-      return pair({ name }, seed, ed25519('public', seed), extractable, usages);
+      return pair({ name }, seed, OCTETS[name].make('public', seed), extractable, usages);
     }
     const namedCurve = curveOf(algorithm);
     const secret = needed(ec('generate', namedCurve), 'OperationError', 'no key could be made');
@@ -141,16 +77,16 @@ function joined(...parts) {
 
 function importPair(format, data, algorithm, extractable, usages) {
   const { name } = algorithm;
-  const edwards = name === 'Ed25519';
-  const namedCurve = edwards ? undefined : curveOf(algorithm);
-  const kept = edwards ? { name } : { name, namedCurve };
+  const octets = OCTETS[name];
+  const namedCurve = octets ? undefined : curveOf(algorithm);
+  const kept = octets ? { name } : { name, namedCurve };
   const [priv, pub] = PAIRS[name];
   const bad = (what) => needed(what, 'DataError', `this is no key of ${namedCurve ?? name}`);
   const publicKey = (point) => new CryptoKey('public', extractable, kept, wanted(usages, pub), { point });
   const privateKey = (secret) => {
     const uses = wanted(usages, priv);
     if (uses.length === 0) throw fault('SyntaxError', 'a private key needs a usage');
-    const point = bad(edwards ? ed25519('public', secret) : ec('public', namedCurve, secret));
+    const point = bad(octets ? octets.make('public', secret) : ec('public', namedCurve, secret));
     return new CryptoKey('private', extractable, kept, uses, { secret, point });
   };
   const cut = (prefix) => {
@@ -160,16 +96,16 @@ function importPair(format, data, algorithm, extractable, usages) {
   switch (format) {
     case 'raw': {
       const raw = bytes(data, 'the key');
-      return publicKey(bad(edwards ? (raw.byteLength === 32 ? raw : undefined) : ec('point', namedCurve, raw)));
+      return publicKey(bad(octets ? (raw.byteLength === 32 ? raw : undefined) : ec('point', namedCurve, raw)));
     }
     case 'spki':
-      return publicKey(bad(edwards ? cut(ED_PUBLIC) : ec('fromSpki', namedCurve, bytes(data, 'the key'))));
+      return publicKey(bad(octets ? cut(octets.point) : ec('fromSpki', namedCurve, bytes(data, 'the key'))));
     case 'pkcs8':
-      return privateKey(bad(edwards ? cut(ED_PRIVATE) : ec('fromPkcs8', namedCurve, bytes(data, 'the key'))));
+      return privateKey(bad(octets ? cut(octets.secret) : ec('fromPkcs8', namedCurve, bytes(data, 'the key'))));
     case 'jwk': {
-      if (data?.kty !== (edwards ? 'OKP' : 'EC') || data.crv !== (namedCurve ?? name)) throw fault('DataError', `the JWK is no key of ${namedCurve ?? name}`);
+      if (data?.kty !== (octets ? 'OKP' : 'EC') || data.crv !== (namedCurve ?? name)) throw fault('DataError', `the JWK is no key of ${namedCurve ?? name}`);
       if (data.d !== undefined) return privateKey(decoded(data.d));
-      const point = edwards ? decoded(data.x) : ec('point', namedCurve, joined(Uint8Array.of(4), decoded(data.x), decoded(data.y)));
+      const point = octets ? decoded(data.x) : ec('point', namedCurve, joined(Uint8Array.of(4), decoded(data.x), decoded(data.y)));
       return publicKey(bad(point));
     }
     default:
@@ -180,6 +116,7 @@ function importPair(format, data, algorithm, extractable, usages) {
 async function importKey(format, data, given, extractable, usages) {
   const algorithm = normal(given);
   const { name } = algorithm;
+  if (rsa.is(name)) return rsa.importKey(format, data, algorithm, extractable, usages);
   if (PAIRS[name]) return importPair(format, data, algorithm, extractable, usages);
   const uses = wanted(usages, usesOf(name));
   if (uses.length === 0) throw fault('SyntaxError', 'a secret key needs a usage');
@@ -207,6 +144,7 @@ async function exportKey(format, key) {
   if (!(key instanceof CryptoKey)) throw fault('TypeError', 'the key must be a CryptoKey');
   if (!key.extractable) throw fault('InvalidAccessError', 'the key is not extractable');
   const { algorithm, type } = key;
+  if (rsa.is(algorithm.name)) return rsa.exportKey(format, key);
   const about = { ext: key.extractable, key_ops: key.usages };
   if (type === 'secret') {
     if (format === 'raw') return key[SECRET].slice(0);
@@ -215,22 +153,23 @@ async function exportKey(format, key) {
     return { kty: 'oct', k: coded(key[SECRET]), alg, ...about };
   }
   const { secret, point } = key[SECRET];
-  const edwards = algorithm.name === 'Ed25519';
+  const octets = OCTETS[algorithm.name];
   if (format === 'jwk') {
-    const shared = edwards ? { kty: 'OKP', crv: 'Ed25519', x: coded(point) } : { kty: 'EC', crv: algorithm.namedCurve, x: coded(half(point, 0)), y: coded(half(point, 1)) };
+    const shared = octets ? { kty: 'OKP', crv: algorithm.name, x: coded(point) } : { kty: 'EC', crv: algorithm.namedCurve, x: coded(half(point, 0)), y: coded(half(point, 1)) };
     return { ...shared, ...(type === 'private' ? { d: coded(secret) } : {}), ...about };
   }
   const isPublic = { raw: true, spki: true, pkcs8: false }[format];
   if (isPublic === undefined) throw fault('NotSupportedError', `the format ${format} is not supported`);
   if (isPublic !== (type === 'public')) throw fault('InvalidAccessError', `a ${type} key is not exported as ${format}`);
   if (format === 'raw') return point.slice(0);
-  if (edwards) return unhex(format === 'spki' ? ED_PUBLIC + hex(point) : ED_PRIVATE + hex(secret));
+  if (octets) return unhex(format === 'spki' ? octets.point + hex(point) : octets.secret + hex(secret));
   return format === 'spki' ? ec('toSpki', algorithm.namedCurve, point) : ec('toPkcs8', algorithm.namedCurve, secret);
 }
 
-async function crypt(given, key, data, encrypt) {
+async function crypt(given, key, data, encrypt, usage = encrypt ? 'encrypt' : 'decrypt') {
   const algorithm = normal(given);
-  const secret = allowed(key, algorithm, encrypt ? 'encrypt' : 'decrypt');
+  const secret = allowed(key, algorithm, usage);
+  if (rsa.is(algorithm.name)) return rsa.crypt(algorithm, key, bytes(data), encrypt);
   const [text, wrong] = [bytes(data), `it could not be ${encrypt ? 'en' : 'de'}crypted: is it the same key, and the same iv?`];
   const start = bytes(algorithm.name === 'AES-CTR' ? algorithm.counter : algorithm.iv, algorithm.name === 'AES-CTR' ? 'counter' : 'iv');
   const size = start.byteLength;
@@ -250,6 +189,7 @@ async function sign(given, key, data) {
   const secret = allowed(key, algorithm, 'sign');
   const text = bytes(data);
   if (algorithm.name === 'HMAC') return hmac(DIGESTS[key.algorithm.hash.name][2], secret, text, 'binary');
+  if (rsa.is(algorithm.name)) return rsa.sign(algorithm, key, text);
   if (algorithm.name === 'Ed25519') return ed25519('sign', secret.secret, text);
   if (algorithm.name !== 'ECDSA') throw fault('NotSupportedError', `${algorithm.name} does not sign`);
   const digest = DIGESTS[hashOf(algorithm)][0](text, 'binary');
@@ -261,6 +201,7 @@ async function verify(given, key, signature, data) {
   const secret = allowed(key, algorithm, 'verify');
   const [signed, text] = [bytes(signature, 'signature'), bytes(data)];
   if (algorithm.name === 'HMAC') return hex(hmac(DIGESTS[key.algorithm.hash.name][2], secret, text, 'binary')) === hex(signed);
+  if (rsa.is(algorithm.name)) return rsa.verify(algorithm, key, signed, text);
   if (algorithm.name === 'Ed25519') return ed25519('verify', secret.point, text, signed) !== undefined;
   if (algorithm.name !== 'ECDSA') throw fault('NotSupportedError', `${algorithm.name} does not verify`);
   const digest = DIGESTS[hashOf(algorithm)][0](text, 'binary');
@@ -269,11 +210,12 @@ async function verify(given, key, signature, data) {
 
 function derived(algorithm, key, length) {
   const secret = key[SECRET];
-  if (algorithm.name === 'ECDH') {
+  if (algorithm.name === 'ECDH' || algorithm.name === 'X25519') {
     const other = algorithm.public;
-    if (!(other instanceof CryptoKey) || other.type !== 'public') throw fault('InvalidAccessError', 'ECDH needs the public key of the other side as `public`');
-    if (other.algorithm.namedCurve !== key.algorithm.namedCurve) throw fault('InvalidAccessError', 'both keys of ECDH must be of one curve');
-    const shared = needed(ec('agree', key.algorithm.namedCurve, secret.secret, other[SECRET].point), 'OperationError', 'the keys do not agree');
+    if (!(other instanceof CryptoKey) || other.type !== 'public') throw fault('InvalidAccessError', `${algorithm.name} needs the public key of the other side as \`public\``);
+    if (other.algorithm.name !== algorithm.name || other.algorithm.namedCurve !== key.algorithm.namedCurve) throw fault('InvalidAccessError', 'both keys must be of one curve');
+    const { point } = other[SECRET];
+    const shared = needed(algorithm.name === 'X25519' ? x25519('agree', secret.secret, point) : ec('agree', key.algorithm.namedCurve, secret.secret, point), 'OperationError', 'the keys do not agree');
     if (length === null || length === undefined || length === 0) return shared;
     if (length > shared.byteLength * 8) throw fault('OperationError', `only ${shared.byteLength * 8} bits can be derived`);
     return shared.slice(0, Math.ceil(length / 8));
@@ -308,6 +250,18 @@ async function digest(algorithm, data) {
   return DIGESTS[name][0](bytes(data), 'binary');
 }
 
+/** A key sealed with another one; as JWK it is text. */
+async function wrapKey(format, key, wrapping, given) {
+  const exported = await exportKey(format, key);
+  const data = format === 'jwk' ? new TextEncoder().encode(JSON.stringify(exported)) : exported;
+  return crypt(given, wrapping, data, true, 'wrapKey');
+}
+
+async function unwrapKey(format, wrapped, wrapping, given, algorithm, extractable, usages) {
+  const data = await crypt(given, wrapping, wrapped, false, 'unwrapKey');
+  return importKey(format, format === 'jwk' ? JSON.parse(new TextDecoder().decode(data)) : data, algorithm, extractable, usages);
+}
+
 export const subtle = {
   decrypt: (algorithm, key, data) => crypt(algorithm, key, data, false),
   deriveBits,
@@ -318,6 +272,8 @@ export const subtle = {
   generateKey,
   importKey,
   sign,
+  unwrapKey,
   verify,
+  wrapKey,
 };
 export { CryptoKey };

@@ -4,6 +4,7 @@
 mod ciphers;
 mod curves;
 mod derive;
+mod rsa;
 
 use rquickjs::{
     ArrayBuffer, Ctx, Exception, Result, Value,
@@ -18,7 +19,9 @@ use crate::script::bytes::data_of;
 /// The module `loadgen:subtle`.
 pub struct Subtle;
 
-const NAMES: [&str; 7] = ["aes", "default", "ec", "ed25519", "hkdf", "pbkdf2", "random"];
+const NAMES: [&str; 11] = [
+    "aes", "default", "ec", "ed25519", "hkdf", "pbkdf2", "random", "rsa", "rsaKey", "rsaParts", "x25519",
+];
 
 impl ModuleDef for Subtle {
     fn declare(declare: &Declarations<'_>) -> Result<()> {
@@ -36,6 +39,10 @@ impl ModuleDef for Subtle {
         shelf.function("hkdf", hkdf)?;
         shelf.function("pbkdf2", pbkdf2)?;
         shelf.function("random", random)?;
+        shelf.function("rsa", rsa_of)?;
+        shelf.function("rsaKey", rsa_key)?;
+        shelf.function("rsaParts", rsa_parts)?;
+        shelf.function("x25519", x25519)?;
         shelf.finish()
     }
 }
@@ -128,6 +135,56 @@ fn ed25519<'js>(
         _ => derive::ed25519_verify(&key, &text, &signature).then(Vec::new),
     };
     made(&ctx, done)
+}
+
+fn x25519<'js>(ctx: Ctx<'js>, what: String, secret: Value<'js>, point: Opt<Value<'js>>) -> Made<'js> {
+    let secret = read(&ctx, &secret)?;
+    let done = match point.0 {
+        Some(point) if what == "agree" => rsa::x25519_agree(&secret, &read(&ctx, &point)?),
+        _ => rsa::x25519_public(&secret),
+    };
+    made(&ctx, done)
+}
+
+/// What is done with a key over a text, and a signature or a label beside it. The number is a key's bits, or bytes of salt.
+fn rsa_of<'js>(
+    ctx: Ctx<'js>,
+    what: String,
+    hash: String,
+    key: Value<'js>,
+    text: Opt<Value<'js>>,
+    beside: Opt<Value<'js>>,
+    number: Opt<u32>,
+) -> Made<'js> {
+    let bytes = |value: Opt<Value<'js>>| value.0.map_or(Ok(Vec::new()), |value| read(&ctx, &value));
+    let (key, text, beside) = (read(&ctx, &key)?, bytes(text)?, bytes(beside)?);
+    let number = number.0.unwrap_or_default();
+    let (key, hash) = (&key[..], &hash[..]);
+    let salt = what.ends_with("RSA-PSS").then_some(number);
+    let used = rsa::Use { key, hash, salt };
+    let done = match what.split(' ').next() {
+        Some("generate") => rsa::generate(number, key),
+        Some("public") => rsa::public_of(key),
+        Some("sign") => used.sign(&text),
+        Some("verify") => used.verify(&text, &beside).and_then(|holds| holds.then(Vec::new)),
+        Some("encrypt") => used.encrypt(&text, &beside),
+        Some("decrypt") => used.decrypt(&text, &beside),
+        _ => None,
+    };
+    made(&ctx, done)
+}
+
+fn rsa_key<'js>(ctx: Ctx<'js>, parts: Vec<Value<'js>>) -> Made<'js> {
+    let parts: Result<Vec<Vec<u8>>> = parts.iter().map(|part| read(&ctx, part)).collect();
+    made(&ctx, rsa::of_parts(&parts?))
+}
+
+fn rsa_parts<'js>(ctx: Ctx<'js>, key: Value<'js>) -> Result<Option<Vec<ArrayBuffer<'js>>>> {
+    let Some(parts) = rsa::parts(&read(&ctx, &key)?) else {
+        return Ok(None);
+    };
+    let parts = parts.into_iter().map(|part| ArrayBuffer::new(ctx.clone(), part));
+    parts.collect::<Result<_>>().map(Some)
 }
 
 fn pbkdf2<'js>(

@@ -1,0 +1,173 @@
+//! RSA (RFC 8017) as webcrypto has it, and X25519 (RFC 7748), both by OpenSSL. A private key is PKCS#8, a public one SPKI,
+//! both as DER; keys of X25519 are their 32 bytes. `None` is what cannot be done with these keys and texts.
+
+use openssl::{
+    bn::{BigNum, BigNumRef},
+    derive::Deriver,
+    encrypt::{Decrypter, Encrypter},
+    error::ErrorStack,
+    hash::MessageDigest,
+    pkey::{Id, PKey, Private, Public},
+    rsa::{Padding, Rsa, RsaPrivateKeyBuilder},
+    sign::{RsaPssSaltlen, Signer, Verifier},
+};
+
+/// A key with how it is used: the hash, and the padding where it signs.
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    pub key: &'a [u8],
+    /// By its name in webcrypto.
+    pub hash: &'a str,
+    /// The bytes of salt for PSS; without them it is PKCS #1 v1.5.
+    pub salt: Option<u32>,
+}
+
+fn digest(name: &str) -> Option<MessageDigest> {
+    match name {
+        "SHA-1" => Some(MessageDigest::sha1()),
+        "SHA-256" => Some(MessageDigest::sha256()),
+        "SHA-384" => Some(MessageDigest::sha384()),
+        "SHA-512" => Some(MessageDigest::sha512()),
+        _ => None,
+    }
+}
+
+fn private(key: &[u8]) -> Option<PKey<Private>> {
+    PKey::private_key_from_pkcs8(key).ok()
+}
+
+fn public(key: &[u8]) -> Option<PKey<Public>> {
+    PKey::public_key_from_der(key).ok()
+}
+
+/// A new private key of `bits`, with this public exponent, most significant byte first.
+pub fn generate(bits: u32, exponent: &[u8]) -> Option<Vec<u8>> {
+    let exponent = BigNum::from_slice(exponent).ok()?;
+    // OpenSSL would look for a very long time for a key with an even exponent.
+    if !exponent.is_bit_set(0) || exponent.num_bits() < 2 {
+        return None;
+    }
+    let key = Rsa::generate_with_e(bits, &exponent).ok()?;
+    PKey::from_rsa(key).ok()?.private_key_to_pkcs8().ok()
+}
+
+/// The public key of a private one.
+pub fn public_of(key: &[u8]) -> Option<Vec<u8>> {
+    private(key)?.public_key_to_der().ok()
+}
+
+/// Modulus and public exponent of a key, and of a private one also d, p, q, dp, dq and qi.
+pub fn parts(key: &[u8]) -> Option<Vec<Vec<u8>>> {
+    if let Some(open) = public(key) {
+        let open = open.rsa().ok()?;
+        return Some(vec![open.n().to_vec(), open.e().to_vec()]);
+    }
+    let secret = private(key)?.rsa().ok()?;
+    let rest = [
+        secret.p(),
+        secret.q(),
+        secret.dmp1(),
+        secret.dmq1(),
+        secret.iqmp(),
+    ];
+    let rest: Option<Vec<&BigNumRef>> = rest.into_iter().collect();
+    let first = [secret.n(), secret.e(), secret.d()].into_iter();
+    Some(first.chain(rest?).map(BigNumRef::to_vec).collect())
+}
+
+/// The key of these parts, if it is one.
+pub fn of_parts(parts: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let numbers: Result<Vec<BigNum>, ErrorStack> =
+        parts.iter().map(|part| BigNum::from_slice(part)).collect();
+    match <[BigNum; 8]>::try_from(numbers.ok()?) {
+        Ok([modulus, exponent, secret, p, q, dp, dq, qi]) => {
+            let builder = RsaPrivateKeyBuilder::new(modulus, exponent, secret).ok()?;
+            let builder = builder.set_factors(p, q).ok()?;
+            let key = builder.set_crt_params(dp, dq, qi).ok()?.build();
+            if !key.check_key().ok()? {
+                return None;
+            }
+            PKey::from_rsa(key).ok()?.private_key_to_pkcs8().ok()
+        }
+        Err(numbers) => {
+            let [modulus, exponent] = <[BigNum; 2]>::try_from(numbers).ok()?;
+            let key = Rsa::from_public_components(modulus, exponent).ok()?;
+            PKey::from_rsa(key).ok()?.public_key_to_der().ok()
+        }
+    }
+}
+
+impl Use<'_> {
+    pub fn sign(self, text: &[u8]) -> Option<Vec<u8>> {
+        let (key, hash) = (private(self.key)?, digest(self.hash)?);
+        let mut signer = Signer::new(hash, &key).ok()?;
+        if let Some(salt) = self.salt {
+            signer.set_rsa_padding(Padding::PKCS1_PSS).ok()?;
+            signer.set_rsa_mgf1_md(hash).ok()?;
+            signer.set_rsa_pss_saltlen(length(salt)?).ok()?;
+        }
+        signer.sign_oneshot_to_vec(text).ok()
+    }
+
+    pub fn verify(self, text: &[u8], signature: &[u8]) -> Option<bool> {
+        let (key, hash) = (public(self.key)?, digest(self.hash)?);
+        let mut verifier = Verifier::new(hash, &key).ok()?;
+        if let Some(salt) = self.salt {
+            verifier.set_rsa_padding(Padding::PKCS1_PSS).ok()?;
+            verifier.set_rsa_mgf1_md(hash).ok()?;
+            verifier.set_rsa_pss_saltlen(length(salt)?).ok()?;
+        }
+        verifier.verify_oneshot(signature, text).ok()
+    }
+
+    /// OAEP with a label that may be empty.
+    pub fn encrypt(self, text: &[u8], label: &[u8]) -> Option<Vec<u8>> {
+        let (key, hash) = (public(self.key)?, digest(self.hash)?);
+        let mut encrypter = Encrypter::new(&key).ok()?;
+        encrypter.set_rsa_padding(Padding::PKCS1_OAEP).ok()?;
+        encrypter.set_rsa_oaep_md(hash).ok()?;
+        encrypter.set_rsa_mgf1_md(hash).ok()?;
+        if !label.is_empty() {
+            encrypter.set_rsa_oaep_label(label).ok()?;
+        }
+        let mut sealed = vec![0; encrypter.encrypt_len(text).ok()?];
+        let length = encrypter.encrypt(text, &mut sealed).ok()?;
+        sealed.truncate(length);
+        Some(sealed)
+    }
+
+    pub fn decrypt(self, sealed: &[u8], label: &[u8]) -> Option<Vec<u8>> {
+        let (key, hash) = (private(self.key)?, digest(self.hash)?);
+        let mut decrypter = Decrypter::new(&key).ok()?;
+        decrypter.set_rsa_padding(Padding::PKCS1_OAEP).ok()?;
+        decrypter.set_rsa_oaep_md(hash).ok()?;
+        decrypter.set_rsa_mgf1_md(hash).ok()?;
+        if !label.is_empty() {
+            decrypter.set_rsa_oaep_label(label).ok()?;
+        }
+        let mut text = vec![0; decrypter.decrypt_len(sealed).ok()?];
+        let length = decrypter.decrypt(sealed, &mut text).ok()?;
+        text.truncate(length);
+        Some(text)
+    }
+}
+
+/// Below zero OpenSSL means something else.
+fn length(salt: u32) -> Option<RsaPssSaltlen> {
+    Some(RsaPssSaltlen::custom(i32::try_from(salt).ok()?))
+}
+
+/// The public key of a private one.
+pub fn x25519_public(secret: &[u8]) -> Option<Vec<u8>> {
+    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
+    key.raw_public_key().ok()
+}
+
+/// What both sides have in common; `None` if it is all zeros, which RFC 7748, section 6.1, lets one refuse.
+pub fn x25519_agree(secret: &[u8], point: &[u8]) -> Option<Vec<u8>> {
+    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
+    let peer = PKey::public_key_from_raw_bytes(point, Id::X25519).ok()?;
+    let mut deriver = Deriver::new(&key).ok()?;
+    deriver.set_peer(&peer).ok()?;
+    deriver.derive_to_vec().ok()
+}
