@@ -42,6 +42,7 @@ pub use load::{Loaded, Prepared, load};
 pub use order::{DemoOrder, Ending, Linger, Order, RunError, SamplingOrder, Subject, SummaryOrder};
 pub use profile::names as profile_names;
 pub use serve::{ServeError, Served, ensure as ensure_served};
+pub use signals::Requests;
 pub use start::{StartError, start_at};
 pub use suite::{Member, suite};
 pub use traces::TraceOrder;

@@ -239,6 +239,67 @@ fn a_signal_ends_the_run_and_the_server() {
 }
 
 #[test]
+fn a_signal_while_the_server_comes_up_leaves_nothing_behind() {
+    let folder = systems();
+    let url = format!("http://127.0.0.1:{}/", free_port());
+    let noted = folder.path().join("pid");
+    // It never answers, and does not end by itself.
+    let command = format!("echo $$ > '{}'; exec sleep 600", noted.display());
+    for signal in ["TERM", "INT"] {
+        let _ = std::fs::remove_file(&noted);
+        let mut process = loadgen(&["suite", "shop", "--serve", &command, "--health-url", &url]);
+        let running = Running(Some(process.current_dir(folder.path()).spawn().unwrap()));
+        eventually(Duration::from_secs(30), "the server has begun", || {
+            std::fs::read_to_string(&noted)
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+        });
+        running.signal(signal);
+        running.wait().expect(104).says(&["before the server was ready"]);
+        eventually(Duration::from_secs(5), "the server has ended", || {
+            (!alive(pid(folder.path()))).then_some(())
+        });
+    }
+}
+
+#[test]
+fn what_the_server_has_started_ends_with_it_however_deaf() {
+    let folder = systems();
+    let (command, url) = server(folder.path());
+    let noted = folder.path().join("deaf");
+    // The first process ends at once when it is told to; its child does not listen.
+    let deaf = format!(
+        "(trap '' TERM; echo started > '{0}'; while :; do sleep 1; done) & ",
+        noted.display()
+    );
+    let ended = suite(
+        folder.path(),
+        &[
+            "shop",
+            "--only",
+            "a-good",
+            "--serve",
+            &format!("{deaf}{command}"),
+            "--health-url",
+            &url,
+            "--",
+            "--metrics-addr=off",
+            "-q",
+        ],
+    );
+    assert!(noted.exists(), "{}", ended.stderr);
+    let listed = std::process::Command::new("pgrep")
+        .args(["-f", noted.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(
+        listed.stdout.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&listed.stdout)
+    );
+}
+
+#[test]
 fn a_system_runs_against_the_demo() {
     let folder = tempfile::tempdir().unwrap();
     let more = [
@@ -257,4 +318,44 @@ fn a_system_runs_against_the_demo() {
     )
     .expect(0);
     assert!(ended.stdout.contains("tachikoma/health"), "{}", ended.stdout);
+}
+
+/// Where each system is ready is known: only the address is given, and the suite waits for the right service.
+#[test]
+fn every_system_is_waited_for_at_its_own_health_check() {
+    let program = env!("CARGO_BIN_EXE_loadgen");
+    for (system, only, variable, service) in [
+        ("prim", "health", "WALLET_URL", 0),
+        ("tachikoma", "health", "BASE_URL", 3),
+        ("sequencer", "query", "SEQUENCER_BASE_URL", 4),
+        ("flux-gate", "flash-sale", "BASE_URL", 3),
+        ("happy", "health", "BASE_URL", 5),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let ports: Vec<String> = (0..6)
+            .map(|at| {
+                if at == service {
+                    port.to_string()
+                } else {
+                    "0".to_owned()
+                }
+            })
+            .collect();
+        let serve = format!("exec '{program}' demo --ports {}", ports.join(","));
+        let address = format!("{variable}=http://127.0.0.1:{port}");
+        let load = [
+            "--",
+            "--metrics-addr=off",
+            "-q",
+            "--vus",
+            "1",
+            "--iterations",
+            "2",
+            "--no-thresholds",
+        ];
+        let arguments = [system, "--only", only, "--serve", &serve, "-e", &address];
+        let ended = suite(folder.path(), &[&arguments[..], &load].concat()).expect(0);
+        assert!(ended.stdout.contains("passed"), "{system}: {}", ended.stdout);
+    }
 }

@@ -127,16 +127,17 @@ impl SuiteArgs {
     }
 
     async fn conduct(&self, members: &[Member]) -> Result<Vec<SuiteRow>, String> {
+        let mut requests = run::Requests::listen();
         let served = match self.health_url()? {
             Some(url) => tokio::select! {
                 served = run::ensure_served(&url, self.serve.as_deref(), self.serve_timeout) => {
                     served.map_err(|error| error.to_string())?
                 }
-                _ = tokio::signal::ctrl_c() => return Err("interrupted before the server was ready".to_owned()),
+                name = requests.next() => return Err(format!("{name} before the server was ready")),
             },
             None => None,
         };
-        let rows = run::suite(members, self.fail_fast).await;
+        let rows = run::suite(members, self.fail_fast, &mut requests).await;
         if let Some(served) = served {
             served.stop().await;
         }

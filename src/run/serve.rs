@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::LocalSet;
@@ -73,6 +75,8 @@ pub enum ServeError {
 /// A server of ours. It ends when this is dropped; [`Served::stop`] lets it end by itself first.
 pub struct Served {
     child: Child,
+    /// Its process group, of which its children are too; `None` once nobody is left in it.
+    group: Option<i32>,
     said: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -152,6 +156,7 @@ impl Served {
             command: command.to_owned(),
             source,
         })?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
         let said = Arc::new(Mutex::new(VecDeque::new()));
         if let Some(pipe) = child.stdout.take() {
             tokio::spawn(keep(pipe, said.clone()));
@@ -159,7 +164,7 @@ impl Served {
         if let Some(pipe) = child.stderr.take() {
             tokio::spawn(keep(pipe, said.clone()));
         }
-        Ok(Served { child, said })
+        Ok(Served { child, group, said })
     }
 
     fn said(&self) -> String {
@@ -168,27 +173,32 @@ impl Served {
         lines.join("\n")
     }
 
-    /// Asks it to end, waits, and ends it if it takes too long.
+    /// Asks it and what it has started to end, waits, and ends what takes too long.
     pub async fn stop(mut self) {
-        self.signal(false);
+        self.signal(Some(Signal::SIGTERM));
+        let begin = Instant::now();
         let _ = timeout(END_WITHIN, self.child.wait()).await;
+        // The first process may end before those that it has started.
+        while self.signal(None) && begin.elapsed() < END_WITHIN {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
-    /// Sends TERM, or KILL, to it and to what it has started.
-    fn signal(&self, kill: bool) {
-        #[cfg(unix)]
-        if let Some(group) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            use nix::sys::signal::{Signal, killpg};
-            let signal = if kill { Signal::SIGKILL } else { Signal::SIGTERM };
-            // It may have ended by itself.
-            let _ = killpg(nix::unistd::Pid::from_raw(group), signal);
+    /// Sends a signal to the group, or none, to see whether anybody is left in it. Its number is not given to anything
+    /// else as long as there is.
+    fn signal(&mut self, signal: Option<Signal>) -> bool {
+        let Some(group) = self.group else { return false };
+        let there = killpg(Pid::from_raw(group), signal).is_ok();
+        if !there {
+            self.group = None;
         }
+        there
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.signal(true);
+        self.signal(Some(Signal::SIGKILL));
     }
 }
 

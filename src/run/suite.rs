@@ -28,11 +28,14 @@ pub struct Member {
 ///
 /// # Errors
 /// This program cannot be started again.
-pub async fn suite(members: &[Member], fail_fast: bool) -> Result<Vec<SuiteRow>, RunError> {
+pub async fn suite(
+    members: &[Member],
+    fail_fast: bool,
+    requests: &mut Requests,
+) -> Result<Vec<SuiteRow>, RunError> {
     let program = std::env::current_exe().map_err(RunError::OwnFile)?;
     let mut rows = Vec::new();
     let mut stopped = false;
-    let mut requests = Requests::listen();
     for member in members {
         let row = |numbers, code| SuiteRow {
             name: member.name.clone(),
@@ -51,7 +54,7 @@ pub async fn suite(members: &[Member], fail_fast: bool) -> Result<Vec<SuiteRow>,
             .kill_on_drop(true)
             .spawn()
             .map_err(RunError::OwnFile)?;
-        let (status, signalled) = wait(&mut child, &mut requests).await.map_err(RunError::OwnFile)?;
+        let (status, signalled) = wait(&mut child, requests).await.map_err(RunError::OwnFile)?;
         let code = code(status);
         rows.push(row(
             SavedRun::read(&member.saved).ok().map(|run| Numbers::of(&run)),
