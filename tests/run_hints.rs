@@ -73,3 +73,21 @@ fn a_status_is_hinted_at_only_if_the_script_did_not_expect_it() {
     let ended = run(&["run", "--metrics-addr", "off", expected.path()]).expect(0);
     assert!(!ended.stdout.contains("HINTS"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_websocket_whose_token_is_rejected_is_hinted_at() {
+    let ended = run_support::run(&[
+        "run",
+        "--demo",
+        "tachikoma/websocket",
+        "-q",
+        "--metrics-addr",
+        "off",
+        "--iterations",
+        "2",
+        "-e",
+        "API_KEY=wrong",
+    ]);
+    let hint = "401 on all 2 WebSocket handshakes: the token was missing or rejected; set API_KEY";
+    assert!(ended.stdout.contains(hint), "{}\n{}", ended.stdout, ended.stderr);
+}

@@ -14,6 +14,9 @@ use super::summary::title;
 /// The error code of a refused connection.
 const REFUSED: &str = "1212";
 
+/// Statuses that there is advice for.
+const ADVISED: [&str; 4] = ["401", "402", "403", "429"];
+
 /// What is known of a run besides its numbers, as far as hints need it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HintFacts {
@@ -49,14 +52,42 @@ pub fn hints(snapshot: &Snapshot, facts: &HintFacts) -> Vec<Hint> {
             text: refused(address, variable.as_deref(), &failures, facts),
         })
         .collect();
-    for name in ["401", "402", "403", "429"] {
+    for name in ADVISED {
         if let Some(count) = failures.statuses.get(name) {
             let total = failures.total;
             let text = format!("{name} on {count} of {total} requests: {}", mend(name, facts));
             hints.push(Hint { name, text });
         }
     }
+    if let Some((status, count)) = handshakes(snapshot) {
+        let text = format!(
+            "{status} on all {count} WebSocket handshakes: {}",
+            mend(status, facts)
+        );
+        hints.push(Hint { name: status, text });
+    }
     hints
+}
+
+/// The status that all WebSocket handshakes were answered with and how many there were, if there is advice for it. What
+/// the script expected is not known of them; that not one opened will not have been the point.
+fn handshakes(snapshot: &Snapshot) -> Option<(&'static str, u64)> {
+    let mut all = 0;
+    let mut only = None;
+    for row in snapshot.rows_of(builtin::WS_SESSIONS) {
+        let Value::Counter { total } = row.value else {
+            continue;
+        };
+        let tags = snapshot.tags(row);
+        let status = tags.get("status")?;
+        let known = ADVISED.into_iter().find(|known| *known == status)?;
+        if only.is_some_and(|only| only != known) {
+            return None;
+        }
+        only = Some(known);
+        all += total.round() as u64;
+    }
+    only.map(|status| (status, all))
 }
 
 /// The hints as a section of the summary; empty without any.

@@ -138,3 +138,33 @@ fn the_section_has_a_line_for_each() {
     );
     assert_eq!(text.lines().count(), 3);
 }
+
+/// A snapshot of so many WebSocket handshakes, each answered with this status.
+fn handshakes(answers: &[(&str, usize)]) -> Snapshot {
+    let registry = Registry::new(SystemTags::default());
+    let epoch = Epoch {
+        instant: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH,
+    };
+    let recorder = Recorder::new(registry.clone(), 0);
+    for &(status, count) in answers {
+        let tags = recorder.context(TagsId::EMPTY, &[("status", status)]);
+        for _ in 0..count {
+            recorder.add(builtin::WS_SESSIONS, tags, 0, 1.0);
+        }
+    }
+    let mut collector = Collector::new(registry, epoch, Vec::new());
+    collector.absorb(&recorder.drain());
+    Snapshot::clone(&collector.finish(Duration::from_secs(1)))
+}
+
+#[test]
+fn a_handshake_that_is_always_refused() {
+    assert_eq!(
+        texts(&handshakes(&[("401", 3)]), &script(&["API_KEY"])),
+        ["401 on all 3 WebSocket handshakes: the token was missing or rejected; set API_KEY"]
+    );
+    for other in [&[("401", 3), ("101", 1)][..], &[("500", 2)], &[("", 2)]] {
+        assert!(texts(&handshakes(other), &script(&[])).is_empty(), "{other:?}");
+    }
+}
