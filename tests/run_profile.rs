@@ -46,6 +46,27 @@ fn a_script_without_profiles_has_the_shared_ones() {
 }
 
 #[test]
+fn the_variable_alone_chooses_for_a_script_that_does_not_know_it() {
+    let script =
+        Scripted::new("export const options = { vus: 3, iterations: 9 }; export default function () {}");
+    let options = inspected(&["-e", "PROFILE=stress", script.path()]);
+    assert_eq!(
+        options["scenarios"]["default"]["stages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
+    refused(&["-e", "PROFILE=sterss", script.path()]).says(&["sterss", "stress"]);
+    // A script that reads it does so in its own way.
+    let script = Scripted::new(
+        "export const options = { vus: __ENV.PROFILE === 'mine' ? 7 : 1, iterations: 9 }; export default function () {}",
+    );
+    let options = inspected(&["-e", "PROFILE=mine", script.path()]);
+    assert_eq!(options["scenarios"]["default"]["vus"], 7);
+}
+
+#[test]
 fn the_scripts_number_of_users_is_no_part_of_a_profiles_load() {
     let script =
         Scripted::new("export const options = { vus: 3, duration: '1m' }; export default function () {}");

@@ -93,6 +93,11 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
             }
             program.limit_memory(order.max_vu_memory);
             let exports = exports(&program, &provisional).await?;
+            if let Some(name) = profile::unread(order, &program) {
+                let text = program.library().text(&module).unwrap_or_default();
+                profile =
+                    profile::find(name, &module, &text, program.env(), order.allow_remote_modules).await?;
+            }
             Prepared::Script { program, exports }
         }
         Subject::Url(plan) => Prepared::Url(Arc::new(plan.clone())),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::load::exports;
-use super::order::RunError;
+use super::order::{Order, RunError};
 use crate::config::{RawOptions, Tier};
 use crate::metrics::{Registry, SystemTags};
 use crate::script::{Entry, Exports, Program, ScriptError};
@@ -56,6 +56,14 @@ pub async fn find(
         }
     };
     Ok(RawOptions::from_json(fragment, Tier::Profile))
+}
+
+/// The profile that `--env PROFILE=` names for a script in which the variable is not so much as mentioned: it cannot have
+/// obeyed it. One that mentions it does with it what it likes.
+pub fn unread<'a>(order: &'a Order, program: &Program) -> Option<&'a str> {
+    let name = order.env.get(VARIABLE).filter(|name| !name.is_empty())?;
+    let obeyed = order.profile.is_some() || program.library().mentions(VARIABLE);
+    (!obeyed).then_some(name)
 }
 
 /// The profiles that all scripts share, by name.

@@ -50,6 +50,12 @@ impl Library {
         self.get(name).map(|volume| volume.text.clone())
     }
 
+    /// Whether any module that was asked for has this word in its text.
+    pub fn mentions(&self, word: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().any(|volume| volume.text.contains(word))
+    }
+
     /// Where this place (1-based) in what the engine runs was written, and the text of that line.
     pub fn origin(&self, name: &str, line: u32, column: u32) -> Option<(u32, u32, Option<String>)> {
         let volume = self.get(name)?;
