@@ -175,17 +175,83 @@ fn every_command_line_in_them_is_one_that_exists() {
     }
     assert!(seen >= 3, "the suite and both comparisons");
     // What the script adds from its settings, and what goes to every run, which the suite does not look at.
-    let more = steps()
-        .into_iter()
-        .find(|step| step["uses"].as_str() == Some("./"))
-        .unwrap();
-    let more = text(&more["with"], "arguments").to_owned();
+    let more = nightly_arguments("prim");
     for line in [
         format!("run --quiet --out markdown {more} x"),
         "suite x --profile p --only a --skip b --env A=b --demo -- -q".to_owned(),
         "suite x --serve a --health-url http://x/".to_owned(),
     ] {
         Cli::try_parse_from(std::iter::once("loadgen").chain(line.split(' '))).unwrap();
+    }
+}
+
+/// What the workflow gives every run of a system. Its expression is `${{ matrix.system == 'A' && 'X' || … || 'Z' }}`.
+fn nightly_arguments(system: &str) -> String {
+    let step = steps()
+        .into_iter()
+        .find(|step| step["uses"].as_str() == Some("./"))
+        .unwrap();
+    let given = text(&step["with"], "arguments").to_owned();
+    let (front, expression) = given.split_once("${{").unwrap();
+    let (expression, back) = expression.split_once("}}").unwrap();
+    let chosen = expression
+        .split("||")
+        .find_map(|part| match part.split_once("&&") {
+            Some((asked, value)) => asked.trim().ends_with(&format!("'{system}'")).then_some(value),
+            None => Some(part),
+        })
+        .unwrap();
+    format!("{front}{}{back}", chosen.trim().trim_matches('\''))
+}
+
+/// A job that can never pass is never accepted, and then finds no regression either.
+#[test]
+fn the_nightly_target_is_slower_than_no_promise_allows() {
+    for (system, scenarios) in [
+        ("prim", &["health", "store-crud"][..]),
+        (
+            "tachikoma",
+            &["tachikoma/health", "tachikoma/missions", "tachikoma/specs"],
+        ),
+        (
+            "sequencer",
+            &["sequencer/ingest", "sequencer/query", "sequencer/mixed"],
+        ),
+        ("flux-gate", &["flux-gate/flash-sale"]),
+        (
+            "happy",
+            &[
+                "happy/health",
+                "happy/sessions",
+                "happy/websocket",
+                "happy/full-api",
+            ],
+        ),
+    ] {
+        let arguments = nightly_arguments(system);
+        let latency: f64 = arguments
+            .strip_prefix("--demo-args=--latency=")
+            .and_then(|latency| latency.strip_suffix("ms"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        for scenario in scenarios {
+            let ended = run_support::run(&["inspect", scenario]).expect(0);
+            let options: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+            for (metric, list) in options["thresholds"].as_object().unwrap() {
+                let durations = metric.contains("duration") || metric.contains("latency");
+                for one in list.as_array().into_iter().flatten().filter(|_| durations) {
+                    let threshold = one.as_str().or_else(|| one["threshold"].as_str()).unwrap();
+                    let (what, limit) = threshold.split_once('<').unwrap();
+                    let limit: f64 = limit.trim_start_matches('=').trim().parse().unwrap();
+                    // Half of what is promised is left for the network and for chance.
+                    assert!(
+                        latency <= limit / 2.0,
+                        "{system}: {scenario} {metric} {what}<{limit}, latency {latency} ms"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -92,9 +92,27 @@ fn the_mix_is_seventy_twenty_ten() {
     for name in ["events", "head", "entity", "commitments", "commit", "proof"] {
         Told::share(name, told.requests(name), n, 0.05);
     }
-    assert_eq!(told.count("http_reqs", &[]), n + 2);
+    assert_eq!(told.requests("latest"), told.requests("proof"));
+    assert_eq!(told.count("http_reqs", &[]), n + 2 + told.requests("latest"));
     assert_eq!(told.sum("http_req_failed", &[]), 0.0);
     assert_eq!(told.sum("checks", &[]), n as f64);
+}
+
+#[test]
+fn a_server_that_forgets_old_events_fails_nothing() {
+    let forgetful = [
+        "--vus",
+        "5",
+        "--iterations",
+        "600",
+        "--no-thresholds",
+        "--demo-args",
+        "--max-keys 7000",
+    ];
+    let told = play("sequencer/mixed", &forgetful).expect(0);
+    assert!(told.sum("events_ingested", &[]) > 20_000.0);
+    assert_eq!(told.sum("http_req_failed", &[]), 0.0);
+    assert_eq!(told.sum("checks", &[]), 600.0);
 }
 
 #[test]

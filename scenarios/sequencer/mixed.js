@@ -1,8 +1,8 @@
 // StateSet Sequencer mixed: 70 % ingest, 20 % queries, 10 % commitments and proofs
 //
 // An iteration is one request, without a pause; chance decides which. Queries are any of the four of sequencer/query, and
-// the last tenth is half commitments, half proofs. Before the load one batch is written and committed, so that there is
-// something to read.
+// the last tenth is half commitments, half proofs; a proof asks for the latest commitment first. Before the load one batch
+// is written and committed, so that there is something to read.
 //
 //   loadgen run sequencer/mixed
 //   loadgen run sequencer/mixed --profile stress --env BATCH_SIZE=50
@@ -36,7 +36,7 @@ export { profiles };
 
 export const options = {
   ...selected(profiles, 'default'),
-  thresholds: targets('ingest', 'events', 'head', 'entity', 'commitments', 'commit', 'proof'),
+  thresholds: targets('ingest', 'events', 'head', 'entity', 'commitments', 'commit', 'latest', 'proof'),
   summaryTrendStats: trendStats,
 };
 

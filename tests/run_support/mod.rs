@@ -226,14 +226,19 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
+        Server::with(|_| None)
+    }
+
+    /// One that asks first whether it knows a status for a path.
+    pub fn with(known: impl Fn(&str) -> Option<u16> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
-        let counter = requests.clone();
+        let (counter, known) = (requests.clone(), Arc::new(known));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let counter = counter.clone();
-                thread::spawn(move || answer(stream, &counter));
+                let (counter, known) = (counter.clone(), known.clone());
+                thread::spawn(move || answer(stream, &counter, &*known));
             }
         });
         Server { address, requests }
@@ -248,7 +253,7 @@ impl Server {
     }
 }
 
-fn answer(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
+fn answer(stream: TcpStream, counter: &AtomicU64, known: &dyn Fn(&str) -> Option<u16>) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut lines = BufReader::new(stream);
     loop {
@@ -279,7 +284,10 @@ fn answer(stream: TcpStream, counter: &AtomicU64) -> Option<()> {
             thread::sleep(Duration::from_millis(100));
         }
         let size: usize = path.strip_prefix("/big/").map_or(2, |size| size.parse().unwrap());
-        let status = path.strip_prefix("/status/").unwrap_or("200");
+        let known = known(&path).map(|status| status.to_string());
+        let status = known
+            .as_deref()
+            .unwrap_or_else(|| path.strip_prefix("/status/").unwrap_or("200"));
         write!(writer, "HTTP/1.1 {status} X\r\ncontent-length: {size}\r\n\r\n").ok()?;
         let chunk = vec![b'x'; size.min(1 << 20)];
         let mut left = size;
