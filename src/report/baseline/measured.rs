@@ -209,7 +209,7 @@ fn details(scenario: &str, run: &SavedRun) -> String {
             Some(found) => {
                 let at = |ms| humanize_duration(ms, None);
                 let mut text = format!(
-                    "- Max RPS, p99 and error rate are those of the requests that the spike started. Recovery time counts from the end of the spike to the first {slice} s in which p95 and error rate of the requests started after it are back within 10 % of phase `before` (p95 {}, errors {}), or at its worst second: p95 at most {}, errors at most {}.\n",
+                    "- Max RPS, p99 and error rate are those of the requests that the spike started. Recovery time counts from the end of the spike to the first of two {slice} s in a row in which p95 and error rate of the requests started after it are back within 10 % of phase `before` (p95 {}, errors {}), or at its worst second but for the first: p95 at most {}, errors at most {}.\n",
                     at(found.before.0),
                     percent(found.before.1),
                     at(found.p95),
@@ -241,7 +241,8 @@ fn follow_ups(runs: &Runs) -> String {
     };
     if let Some(run) = runs.health {
         let line = line_of(run, &|_| true);
-        judge("`GET /`".to_owned(), line.percentile(95.0), line.error_ratio());
+        let what = format!("`GET /` at up to {} VUs", peak_vus(run));
+        judge(what, line.percentile(95.0), line.error_ratio());
     }
     if let Some(run) = runs.store {
         let vus = peak_vus(run);
@@ -270,7 +271,7 @@ fn follow_ups(runs: &Runs) -> String {
         };
     }
     let lines: String = found.iter().map(|line| format!("- {line}.\n")).collect();
-    format!("\n**Follow-up: p95 over 500 ms or errors over 1 % at 50 VUs.**\n\n{lines}")
+    format!("\n**Follow-up: p95 over 500 ms or errors over 1 %.**\n\n{lines}")
 }
 
 /// A command line as one would type it.

@@ -41,8 +41,9 @@ impl fmt::Display for Recovery {
 }
 
 /// Seconds from the end of the spike until p95 and error rate of the requests that started after it are back within 10 %
-/// of their level before it. That level is that of the phase `before` as a whole, or of its worst second: a second like
-/// those before the spike is back, however much they differ among themselves.
+/// of their level before it, for two slices in a row where there are two. That level is that of the phase `before` as a
+/// whole, or of its worst second: a second like those before the spike is back, however much they differ among themselves.
+/// The first second before it does not count if there are others: connections open then.
 ///
 /// `None` for a run without the phases `before`, `spike` and `after`.
 pub fn recovery(run: &SavedRun) -> Option<Recovery> {
@@ -59,23 +60,33 @@ pub fn recovery(run: &SavedRun) -> Option<Recovery> {
         tags.get("phase").is_some_and(|phase| phase == "before")
     });
     let level = (line.percentile(95.0)?, line.error_ratio().unwrap_or(0.0));
-    let whole = (0..before.start.len()).filter(|at| before.length[*at] >= resolution * 0.999);
+    let whole: Vec<usize> = (0..before.start.len())
+        .filter(|at| before.length[*at] >= resolution * 0.999)
+        .collect();
+    let whole = whole.split_first().map_or(&[][..], |(first, rest)| {
+        if rest.is_empty() {
+            std::slice::from_ref(first)
+        } else {
+            rest
+        }
+    });
     let (mut p95, mut errors) = (level.0 * NEAR, level.1 * NEAR);
-    for at in whole {
+    for &at in whole {
         p95 = p95.max(before.p95[at]);
         errors = errors.max(share(before, at));
     }
     let seconds: Vec<usize> = (0..after.start.len())
         .filter(|at| after.start[*at] + after.length[*at] > end && after.requests[*at] > 0)
         .collect();
-    let back = seconds
-        .iter()
-        .find(|at| after.p95[**at] <= p95 && share(after, **at) <= errors);
+    let good = |at: usize| after.p95[at] <= p95 && share(after, at) <= errors;
+    let back = (0..seconds.len())
+        .find(|n| seconds[*n..].iter().take(2).all(|at| good(*at)))
+        .map(|n| seconds[n]);
     let last = seconds
         .last()
         .map_or(end, |at| after.start[*at] + after.length[*at]);
     Some(Recovery {
-        after: back.map(|at| (after.start[*at] - end).max(0.0)),
+        after: back.map(|at| (after.start[at] - end).max(0.0)),
         watched: last - end,
         p95,
         errors,
