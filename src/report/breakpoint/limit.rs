@@ -1,7 +1,8 @@
 //! What follows from a search: the answer, and what gave way.
 //!
-//! A resource is named if it was full in most of the steps that broke, nearly so at the load just below, and not at the light
-//! load of the beginning. If none was, the target has a limit of its own, and three witnesses tell which: what it answered to the requests that failed,
+//! A resource is named if it was full in most of the steps that broke, nearly so at the load just below, and not at the
+//! lightest load. The lightest is that with the fewest requests per second: one user without a pause is no light load for a
+//! server of one thread. If none was, the target has a limit of its own, and three witnesses tell which: what it answered to the requests that failed,
 //! and, where none did, how many requests it works on at a time: throughput at its most times the time that one takes when
 //! nothing waits (the crossing of the asymptotes of a closed system, Denning and Buzen 1978).
 
@@ -97,9 +98,13 @@ enum Looked {
 /// What was full in most of the steps that broke, and not at the light load.
 fn resource(run: &SavedRun, found: &SavedBreakpoint, joined: &Part, broken: &[&SavedStep]) -> Looked {
     let during = |step: &SavedStep, ease| full_during(run, joined, (step.from, step.to), ease);
-    let before: Vec<String> = found
-        .probe()
-        .map(|probe| during(probe, 1.0))
+    let good = found.searched().filter(|step| step.verdict == "held");
+    let lightest = good
+        .chain(found.probe())
+        .filter(|step| step.requests > 0)
+        .min_by(|a, b| a.rate.total_cmp(&b.rate));
+    let before: Vec<String> = lightest
+        .map(|light| during(light, 1.0))
         .into_iter()
         .flatten()
         .map(|full| full.what)

@@ -261,6 +261,12 @@ fn what_was_full_when_it_broke_and_not_before_is_named() {
                 .ends_with("what was full then, the CPU of server, was far from it at the load just below"),
         "{text}"
     );
+    // One user without a pause is no light load for a server of one thread; the load of fewer requests is.
+    let mut single = found(0.05);
+    single.steps[1].rate = 100.0;
+    let mut single = run(single, "503", 50);
+    single.hosts = vec![host(|at| if matches!(at / 10, 1) { 0.3 } else { 0.99 })];
+    assert!(text_of(&single, "saturation").starts_with("the CPU of server"));
     // What is full all the time explains nothing.
     let mut always = run(found(0.05), "503", 50);
     always.hosts = vec![host(|_| 0.99)];
