@@ -246,6 +246,11 @@ fn a_config_file_gives_options_and_settings() {
         file("runner.json", "[1]").unwrap_err().to_string(),
         "configuration error: runner.json (config file): is not a JSON object; write options as in { \"vus\": 10 }"
     );
+    let (raw, _) = file("runner.json", r#"{ "vus": 2, "duratoin": "3s", "stgaes": [] }"#).unwrap();
+    let wrong = check(&raw, &known).unwrap_err().to_string();
+    for part in ["duratoin", "duration", "stgaes", "stages", "config file"] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
+    }
     assert!(
         file("runner.json", "{")
             .unwrap_err()

@@ -3,7 +3,8 @@
 //! In a block marked `console`, each line `$ loadgen …` is run, in a folder that has the page's own scripts (a `js` block
 //! whose first line is `// NAME.js`), and has to end with the exit code in its comment `# exit N`, else 0. The lines below
 //! it have to be in its output, in this order; `…` stands for anything. In a block marked `sh`, commands are too long for a
-//! test or need a server: they have to be ones that the program understands, of scripts that exist.
+//! test or need a server: they have to be ones that the program understands, of scripts that exist, and of a run every
+//! option has to hold (`loadgen inspect`). A `json` block is the file runner.json.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -74,6 +75,9 @@ impl Place {
                 let file = folder.path().join(format!("{stem}.js"));
                 std::fs::write(file, block.lines.join("\n")).unwrap();
             }
+        }
+        for block in blocks.iter().filter(|block| block.mark == "json") {
+            std::fs::write(folder.path().join("runner.json"), block.lines.join("\n")).unwrap();
         }
         let program = PathBuf::from(env!("CARGO_BIN_EXE_loadgen"));
         let path = format!(
@@ -159,11 +163,14 @@ fn check(page: &str) {
     assert!(ran > 0, "{page} has a command that can be tried");
 
     for block in blocks.iter().filter(|block| block.mark == "sh") {
-        for line in joined(&block.lines)
-            .iter()
-            .filter(|line| line.starts_with("loadgen "))
-        {
-            understood(page, &place, line);
+        let lines = joined(&block.lines);
+        let set = |line: &&String| {
+            line.split_once('=')
+                .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase()))
+        };
+        let set: Vec<&str> = lines.iter().filter(set).map(String::as_str).collect();
+        for line in lines.iter().filter(|line| line.starts_with("loadgen ")) {
+            understood(page, &place, &set.join("; "), line);
         }
     }
 }
@@ -174,9 +181,11 @@ fn joined(lines: &[String]) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Fails unless the program understands the command, and its script exists.
-fn understood(page: &str, place: &Place, line: &str) {
-    let words = place.shell(&format!("loadgen() {{ printf '%s\\n' loadgen \"$@\"; }}; {line}"));
+/// Fails unless the program understands the command, and its script exists. `set` sets the block's variables.
+fn understood(page: &str, place: &Place, set: &str, line: &str) {
+    let words = place.shell(&format!(
+        "{set}\nloadgen() {{ printf '%s\\n' loadgen \"$@\"; }}; {line}"
+    ));
     let words: Vec<&str> = words.stdout.lines().collect();
     if let Err(error) = Cli::try_parse_from(&words) {
         panic!("{page}: {line}\n{error}");
@@ -191,6 +200,13 @@ fn understood(page: &str, place: &Place, line: &str) {
             || known.as_array().unwrap().iter().any(|it| it["name"] == *word)
     };
     assert!(words[2..].iter().any(exists), "{page}: no script in: {line}");
+    // What only a run takes, such as a tunnel, it refuses.
+    let looked = [&["loadgen", "inspect"], &words[2..]].concat();
+    if Cli::try_parse_from(&looked).is_ok() {
+        place
+            .shell(&format!("{set}\n{}", line.replacen("run", "inspect", 1)))
+            .expect(0);
+    }
 }
 
 macro_rules! pages {
