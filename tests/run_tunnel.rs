@@ -467,3 +467,42 @@ fn a_host_without_ports_is_only_looked_at() {
     // The look whether it lets us in, and the sampler's session.
     assert_eq!(other.log().matches("Accepted").count(), 2, "{}", other.log());
 }
+
+/// Each run of a suite has a tunnel of its own, and leads where the one before it led.
+#[test]
+fn a_suite_goes_through_a_tunnel_too() {
+    let setting = Setting::new();
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = folder.path().join("scenarios/shop");
+    std::fs::create_dir_all(&scenarios).unwrap();
+    let script = "import http from 'k6/http';
+        export const options = { iterations: 3, thresholds: { http_reqs: ['count==3'], http_req_failed: ['rate==0'] } };
+        export default function () { http.get(__ENV.BASE_URL); }";
+    for name in ["one.js", "two.js"] {
+        std::fs::write(scenarios.join(name), script).unwrap();
+    }
+    let forward = format!("auto:{}", setting.server.address);
+    let host = setting.sshd.to("tester");
+    let arguments = [
+        "suite",
+        "shop",
+        "--save-dir",
+        "saved",
+        "--",
+        "--metrics-addr",
+        "off",
+    ];
+    let tunnel = ["--tunnel", &host, "--forward", &forward];
+    let mut command = setting.home.command(&[&arguments[..], &tunnel].concat());
+    let ended = run_support::Ended::from(command.current_dir(folder.path()).output().unwrap()).expect(0);
+    assert!(
+        ended.stderr.contains(&format!("target: through {host}")),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(setting.server.count(), 6);
+    for name in ["shop-one.json", "shop-two.json"] {
+        let run = saved(folder.path().join("saved").join(name).to_str().unwrap());
+        assert_eq!(run["target"]["tunnel"], *host, "{name}");
+    }
+}

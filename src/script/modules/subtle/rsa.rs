@@ -97,64 +97,67 @@ pub fn of_parts(parts: &[Vec<u8>]) -> Option<Vec<u8>> {
     }
 }
 
+/// Something that signs or verifies, with how it pads.
+macro_rules! signing {
+    ($kind:ident, $key:expr, $used:expr) => {{
+        let hash = digest($used.hash)?;
+        let mut signing = $kind::new(hash, $key).ok()?;
+        if let Some(salt) = $used.salt {
+            signing.set_rsa_padding(Padding::PKCS1_PSS).ok()?;
+            signing.set_rsa_mgf1_md(hash).ok()?;
+            // Below zero OpenSSL means something else.
+            let salt = RsaPssSaltlen::custom(i32::try_from(salt).ok()?);
+            signing.set_rsa_pss_saltlen(salt).ok()?;
+        }
+        signing
+    }};
+}
+
+/// Something that encrypts or decrypts with OAEP, whose label may be empty.
+macro_rules! sealing {
+    ($kind:ident, $key:expr, $used:expr, $label:expr) => {{
+        let hash = digest($used.hash)?;
+        let mut sealing = $kind::new($key).ok()?;
+        sealing.set_rsa_padding(Padding::PKCS1_OAEP).ok()?;
+        sealing.set_rsa_oaep_md(hash).ok()?;
+        sealing.set_rsa_mgf1_md(hash).ok()?;
+        if !$label.is_empty() {
+            sealing.set_rsa_oaep_label($label).ok()?;
+        }
+        sealing
+    }};
+}
+
 impl Use<'_> {
     pub fn sign(self, text: &[u8]) -> Option<Vec<u8>> {
-        let (key, hash) = (private(self.key)?, digest(self.hash)?);
-        let mut signer = Signer::new(hash, &key).ok()?;
-        if let Some(salt) = self.salt {
-            signer.set_rsa_padding(Padding::PKCS1_PSS).ok()?;
-            signer.set_rsa_mgf1_md(hash).ok()?;
-            signer.set_rsa_pss_saltlen(length(salt)?).ok()?;
-        }
-        signer.sign_oneshot_to_vec(text).ok()
+        let key = private(self.key)?;
+        signing!(Signer, &key, self).sign_oneshot_to_vec(text).ok()
     }
 
     pub fn verify(self, text: &[u8], signature: &[u8]) -> Option<bool> {
-        let (key, hash) = (public(self.key)?, digest(self.hash)?);
-        let mut verifier = Verifier::new(hash, &key).ok()?;
-        if let Some(salt) = self.salt {
-            verifier.set_rsa_padding(Padding::PKCS1_PSS).ok()?;
-            verifier.set_rsa_mgf1_md(hash).ok()?;
-            verifier.set_rsa_pss_saltlen(length(salt)?).ok()?;
-        }
-        verifier.verify_oneshot(signature, text).ok()
+        let key = public(self.key)?;
+        signing!(Verifier, &key, self)
+            .verify_oneshot(signature, text)
+            .ok()
     }
 
-    /// OAEP with a label that may be empty.
     pub fn encrypt(self, text: &[u8], label: &[u8]) -> Option<Vec<u8>> {
-        let (key, hash) = (public(self.key)?, digest(self.hash)?);
-        let mut encrypter = Encrypter::new(&key).ok()?;
-        encrypter.set_rsa_padding(Padding::PKCS1_OAEP).ok()?;
-        encrypter.set_rsa_oaep_md(hash).ok()?;
-        encrypter.set_rsa_mgf1_md(hash).ok()?;
-        if !label.is_empty() {
-            encrypter.set_rsa_oaep_label(label).ok()?;
-        }
-        let mut sealed = vec![0; encrypter.encrypt_len(text).ok()?];
-        let length = encrypter.encrypt(text, &mut sealed).ok()?;
+        let key = public(self.key)?;
+        let sealing = sealing!(Encrypter, &key, self, label);
+        let mut sealed = vec![0; sealing.encrypt_len(text).ok()?];
+        let length = sealing.encrypt(text, &mut sealed).ok()?;
         sealed.truncate(length);
         Some(sealed)
     }
 
     pub fn decrypt(self, sealed: &[u8], label: &[u8]) -> Option<Vec<u8>> {
-        let (key, hash) = (private(self.key)?, digest(self.hash)?);
-        let mut decrypter = Decrypter::new(&key).ok()?;
-        decrypter.set_rsa_padding(Padding::PKCS1_OAEP).ok()?;
-        decrypter.set_rsa_oaep_md(hash).ok()?;
-        decrypter.set_rsa_mgf1_md(hash).ok()?;
-        if !label.is_empty() {
-            decrypter.set_rsa_oaep_label(label).ok()?;
-        }
-        let mut text = vec![0; decrypter.decrypt_len(sealed).ok()?];
-        let length = decrypter.decrypt(sealed, &mut text).ok()?;
+        let key = private(self.key)?;
+        let sealing = sealing!(Decrypter, &key, self, label);
+        let mut text = vec![0; sealing.decrypt_len(sealed).ok()?];
+        let length = sealing.decrypt(sealed, &mut text).ok()?;
         text.truncate(length);
         Some(text)
     }
-}
-
-/// Below zero OpenSSL means something else.
-fn length(salt: u32) -> Option<RsaPssSaltlen> {
-    Some(RsaPssSaltlen::custom(i32::try_from(salt).ok()?))
 }
 
 /// The public key of a private one.
