@@ -3,8 +3,11 @@
 
 mod run_support;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use loadgen::report::saved::SavedRun;
-use run_support::{Scripted, run};
+use run_support::{Running, Scripted, run};
 
 /// A generator that is busy with itself: twenty users that calculate for most of the time, on one thread.
 const BUSY: &str = "
@@ -100,4 +103,77 @@ fn a_ramp_says_where_errors_begin_and_that_no_resource_explains_them() {
     let offered = &saved.timeline.offered;
     let most = offered.iter().copied().fold(0.0, f64::max);
     assert!((80.0..=100.0).contains(&most), "{offered:?}");
+}
+
+/// The demo target, which may have so many files open; and its wallet's address.
+fn demo_of_few_files(most: u32) -> (Running, String) {
+    let script = format!("ulimit -n {most} && exec \"$0\" demo --port 0 --cpu-cost 0");
+    let mut child = Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_loadgen")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let running = Running(Some(child));
+    let (_, address) = first.trim().split_once("http://").expect(&first);
+    (running, address.to_owned())
+}
+
+#[test]
+fn a_process_that_may_open_no_more_files_is_named_with_its_limit() {
+    const MOST: u32 = 64;
+    let (_demo, address) = demo_of_few_files(MOST);
+    let (_, port) = address.split_once(':').unwrap();
+    // Each virtual user has a connection of its own, and those beyond the limit get no answer.
+    let scripted = Scripted::new(&format!(
+        "import http from 'k6/http';
+        import {{ sleep }} from 'k6';
+        export const options = {{ scenarios: {{ ramp: {{ executor: 'ramping-vus', startVUs: 1, gracefulStop: '2s',
+          stages: [{{ target: 120, duration: '14s' }}] }} }} }};
+        export default function () {{ http.get('http://{address}/health', {{ timeout: '1s' }}); sleep(0.1); }}"
+    ));
+    let file = scripted.file("run.json");
+    let ended = run(&[
+        "run",
+        "--metrics-addr",
+        "off",
+        "--watch",
+        &format!(":{port}"),
+        "--save",
+        &file,
+        scripted.path(),
+    ])
+    .expect(0);
+    let saved = SavedRun::read(file.as_ref()).unwrap();
+    let process = &saved.hosts[0].processes[0];
+    let limits = process.series["open_files_limit"].iter().flatten();
+    assert!(
+        limits.clone().count() > 3
+            && limits
+                .clone()
+                .all(|limit| (*limit - f64::from(MOST)).abs() < 1e-9),
+        "{process:?}"
+    );
+    let most = process.series["open_files_utilization"].iter().flatten();
+    assert!(most.copied().fold(0.0, f64::max) >= 0.9, "{process:?}");
+    // A machine that other tests keep busy may have been full before.
+    let found = saved.findings.iter().find(|found| found.name == "saturation");
+    let text = &found.unwrap_or_else(|| panic!("{:?}", saved.findings)).text;
+    let what = format!(
+        "the number of files that {} may have open (ulimit -n, on ",
+        process.name
+    );
+    assert!(text.contains(&what), "{text}");
+    if text.starts_with(&what) {
+        assert!(text.contains(&format!(" of {MOST} from ")), "{text}");
+    }
+    assert!(
+        ended.stdout.contains("open files of a watched process from "),
+        "{}",
+        ended.stdout
+    );
 }

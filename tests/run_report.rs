@@ -1,4 +1,5 @@
-//! `loadgen report`, end to end: the page in a headless Chromium, at the width of a phone and of a desk.
+//! `loadgen report`, end to end: the page in a headless Chromium, at the width of a phone and of a desk, light and dark, on the
+//! screen and on paper.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod run_support;
@@ -26,13 +27,30 @@ const SCRIPT: &str = r#"
       http.get(`${__ENV.BASE_URL}/health`, { tags: { name: 'a-name-that-is-very-long-'.repeat(8) } });
     }"#;
 
-/// Looks at a page in a frame of a width, and writes down what it sees.
+/// Looks at a page in a frame of a width, and writes down what it sees. PAPER is whether rules for printing count.
 const LOOK: &str = r##"<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><title>look</title>
 <body style="margin:0"><iframe src="/report.html" style="border:0;width:WIDTHpx;height:2400px"></iframe><script id="seen" type="application/json"></script>
 <script>
 document.querySelector('iframe').addEventListener('load', (event) => {
   const frame = event.target, page = frame.contentDocument, root = page.documentElement;
   const shown = (element) => element.getClientRects().length > 0;
+  // What is meant for paper alone becomes what holds here, and the other way round.
+  if (PAPER) for (const rule of page.styleSheets[0].cssRules) {
+    if (rule.media?.mediaText === 'print') rule.media.mediaText = 'all';
+    else if (rule.media?.mediaText.startsWith('screen')) rule.media.mediaText = 'not all';
+  }
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  // WCAG 2: the contrast of two colours.
+  const contrast = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+  const style = (element) => frame.contentWindow.getComputedStyle(element);
+  const back = style(page.body).backgroundColor;
+  const least = (elements, of) => Math.min(...[...elements].filter(shown).map((element) => contrast(style(element)[of], back)));
   const charts = [...page.querySelectorAll('svg')].filter(shown);
   document.getElementById('seen').textContent = JSON.stringify({
     over: Math.max(root.scrollWidth, page.body.scrollWidth) - frame.clientWidth,
@@ -40,6 +58,15 @@ document.querySelector('iframe').addEventListener('load', (event) => {
     lines: charts.map((chart) => chart.querySelectorAll('polyline[stroke^="#0000A"]').length),
     labelled: charts.every((chart) => chart.getAttribute('role') === 'img' && chart.getAttribute('aria-label').length > 20),
     coloured: charts.every((chart) => getComputedStyle(chart.querySelector('polyline[stroke="#0000A1"]')).stroke !== 'rgb(0, 0, 161)'),
+    back: light(back),
+    contrast: {
+      text: least(page.querySelectorAll('h1, h2, p, li, td, th, figcaption, summary'), 'color'),
+      labels: least(page.querySelectorAll('svg text'), 'fill'),
+      lines: least(page.querySelectorAll('svg polyline[stroke^="#0000A"]'), 'stroke'),
+    },
+    opened: [...page.querySelectorAll('details')].filter(shown).length,
+    kept: style(page.querySelector('.swatch')).printColorAdjust,
+    unbroken: charts.every((chart) => style(chart.closest('figure')).breakInside === 'avoid'),
     tables: page.querySelectorAll('figure details table').length,
     requests: frame.contentWindow.performance.getEntriesByType('resource').map((entry) => entry.name),
     scripts: page.querySelectorAll('script, img, iframe, b, [onload], [onerror]').length,
@@ -130,15 +157,18 @@ fn seen(dom: &str) -> Value {
     serde_json::from_str(&rest[from..to]).unwrap_or_else(|error| panic!("{error}: {}", &rest[..to]))
 }
 
-/// Where pictures are kept after the test.
+/// Has Chromium prefer dark pages.
+const DARK: &str = "--blink-settings=preferredColorScheme=0";
+
+/// Where pictures are kept after the test; a CI job uploads them from there.
 fn kept(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
     std::fs::create_dir_all(&target).unwrap();
     target.join(name)
 }
 
-#[test]
-fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
+/// The page of a run of that script, as text, and the folder that it lies in.
+fn page() -> (Scripted, String) {
     let scripted = Scripted::new(SCRIPT);
     let (file, page) = (scripted.file("run.json.gz"), scripted.file("report.html"));
     let demo = [
@@ -153,8 +183,43 @@ fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
         scripted.path(),
     ];
     run(&demo).expect(0);
-    let direct = scripted.read("report.html");
-    let again = scripted.file("again.html");
+    let text = scripted.read("report.html");
+    (scripted, text)
+}
+
+/// How many charts a page has: five, and one more where the machine tells what waits.
+fn charts(page: &str) -> usize {
+    for id in ["latency", "throughput", "load", "errors", "target"] {
+        let figure = format!("<figure class=\"chart\" id=\"{id}\"");
+        assert!(page.contains(&figure), "{id}");
+    }
+    page.matches("<figure class=\"chart\"").count()
+}
+
+/// The page that looks, at a width, as if on paper or not.
+fn look(width: u32, paper: bool) -> String {
+    LOOK.replace("WIDTH", &width.to_string())
+        .replace("PAPER", &paper.to_string())
+}
+
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// What can be read is far enough from what is behind it: 4.5 for text and 3 for lines, says WCAG 2.
+fn is_readable(seen: &Value) {
+    let of = |part: &str| seen["contrast"][part].as_f64().unwrap();
+    assert!(
+        of("text") >= 4.5 && of("labels") >= 4.5 && of("lines") >= 3.0,
+        "{}",
+        seen["contrast"]
+    );
+}
+
+#[test]
+fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
+    let (scripted, direct) = page();
+    let (file, again) = (scripted.file("run.json.gz"), scripted.file("again.html"));
     run(&["report", &file, "-o", &again]).expect(0);
     assert_eq!(
         scripted.read("again.html"),
@@ -172,25 +237,24 @@ fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
         assert!(!left.contains(part), "{part}: {around:?}");
     }
 
-    let look = |width: u32| LOOK.replace("WIDTH", &width.to_string());
+    let charts = charts(&direct);
     let loud = "<!DOCTYPE html><link rel=\"icon\" href=\"data:,\"><script>console.error('told'); missing.thing();</script>";
     let (address, asked) = serve(vec![
         ("/report.html", direct.clone()),
-        ("/360", look(360)),
-        ("/1280", look(1280)),
+        ("/360", look(360, false)),
+        ("/1280", look(1280, false)),
         ("/loud", loud.to_owned()),
     ]);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     // What is looked for would be found.
-    let (console, _) = chromium(folder, &["--dump-dom"], &format!("http://{address}/loud"));
+    let (console, _) = chromium(folder(), &["--dump-dom"], &format!("http://{address}/loud"));
     assert!(console.len() >= 2 && console[0].contains("told"), "{console:?}");
     for width in [360, 1280] {
         let url = format!("http://{address}/{width}");
-        let (console, dom) = chromium(folder, &["--dump-dom", "--window-size=1400,2500"], &url);
+        let (console, dom) = chromium(folder(), &["--dump-dom", "--window-size=1400,2500"], &url);
         assert!(console.is_empty(), "{console:?}");
         let seen = seen(&dom);
         assert!(seen["over"].as_i64().unwrap() <= 0, "{width}: {seen}");
-        assert_eq!(seen["charts"], 5, "{width}: {seen}");
+        assert_eq!(seen["charts"], charts, "{width}: {seen}");
         assert!(
             seen["lines"]
                 .as_array()
@@ -204,13 +268,15 @@ fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
             (&Value::Bool(true), &Value::Bool(true)),
             "{seen}"
         );
-        assert_eq!(seen["tables"], 5);
+        assert_eq!(seen["tables"], charts);
         assert_eq!(seen["requests"], serde_json::json!([]), "external requests");
         assert_eq!(
             (&seen["scripts"], &seen["broken"]),
             (&serde_json::json!(0), &Value::Null),
             "{seen}"
         );
+        is_readable(&seen);
+        assert!(seen["back"].as_f64().unwrap() > 0.9, "light: {seen}");
         let text = seen["text"].as_str().unwrap();
         for part in [
             "Findings",
@@ -225,7 +291,7 @@ fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
         }
         let picture = kept(&format!("report-{width}.png"));
         let shot = format!("--screenshot={}", picture.display());
-        chromium(folder, &[&shot, "--window-size=1400,2500"], &url);
+        chromium(folder(), &[&shot, "--window-size=1400,2500"], &url);
         assert!(std::fs::metadata(&picture).unwrap().len() > 10_000);
     }
     let asked = asked.lock().unwrap();
@@ -234,6 +300,71 @@ fn the_page_is_whole_at_every_width_and_asks_for_nothing() {
         asked.iter().all(|path| known.contains(&path.as_str())),
         "{asked:?}"
     );
+}
+
+#[test]
+fn in_the_dark_it_is_dark_and_readable() {
+    let (_scripted, direct) = page();
+    let (address, _) = serve(vec![
+        ("/report.html", direct.clone()),
+        ("/dark", look(1280, false)),
+    ]);
+    let url = format!("http://{address}/dark");
+    let window = "--window-size=1400,2500";
+    let (console, dom) = chromium(folder(), &[DARK, "--dump-dom", window], &url);
+    assert!(console.is_empty(), "{console:?}");
+    let seen = seen(&dom);
+    assert!(seen["back"].as_f64().unwrap() < 0.05, "it is not dark: {seen}");
+    is_readable(&seen);
+    assert_eq!(
+        (&seen["charts"], &seen["over"]),
+        (&charts(&direct).into(), &0.into()),
+        "{seen}"
+    );
+    let picture = kept("report-dark.png");
+    let shot = format!("--screenshot={}", picture.display());
+    chromium(folder(), &[DARK, &shot, window], &url);
+    assert!(std::fs::metadata(&picture).unwrap().len() > 10_000);
+}
+
+#[test]
+fn on_paper_it_is_light_and_nothing_is_cut() {
+    let (_scripted, direct) = page();
+    // A sheet of A4 between usual margins.
+    let (address, _) = serve(vec![
+        ("/report.html", direct.clone()),
+        ("/paper", look(718, true)),
+    ]);
+    for dark in [false, true] {
+        let scheme = if dark { DARK } else { "--hide-scrollbars" };
+        let arguments = [scheme, "--dump-dom", "--window-size=1400,2500"];
+        let (_, dom) = chromium(folder(), &arguments, &format!("http://{address}/paper"));
+        let seen = seen(&dom);
+        assert!(seen["over"].as_i64().unwrap() <= 0, "{seen}");
+        assert!(seen["back"].as_f64().unwrap() > 0.9, "paper is white: {seen}");
+        is_readable(&seen);
+        assert_eq!(seen["charts"], charts(&direct), "{seen}");
+        // What would have to be opened is left out; swatches and bars keep their colours, and no chart is torn in two.
+        assert_eq!(
+            (&seen["opened"], &seen["kept"], &seen["unbroken"]),
+            (&0.into(), &"exact".into(), &true.into()),
+            "{seen}"
+        );
+    }
+    let paper = kept("report.pdf");
+    let _ = std::fs::remove_file(&paper);
+    let print = format!("--print-to-pdf={}", paper.display());
+    chromium(
+        folder(),
+        &[DARK, &print],
+        &format!("http://{address}/report.html"),
+    );
+    let document = std::fs::read(&paper).unwrap();
+    assert!(document.starts_with(b"%PDF-") && document.len() > 20_000);
+    // Its objects are plain text, what they draw is not.
+    let text = String::from_utf8_lossy(&document);
+    let pages = text.matches("/Type /Page\n").count() + text.matches("/Type /Page ").count();
+    assert!((2..=12).contains(&pages), "{pages} pages");
 }
 
 #[test]

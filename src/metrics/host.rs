@@ -39,6 +39,8 @@ pub struct HostSample {
     pub swap: Option<Used>,
     /// Load averages over 1, 5 and 15 minutes; `None` where the machine does not tell.
     pub load: Option<[f64; 3]>,
+    /// Tasks that ran or waited for a core when it was read, without the one that read.
+    pub runnable: Option<u32>,
     /// TCP sockets; `None` where the machine does not tell.
     pub sockets: Option<SocketCounts>,
     /// Pressure stall information; `None` before Linux 4.20 and where it is switched off.
@@ -104,6 +106,12 @@ impl HostSample {
     /// The busiest core's share, 0–1; `None` where cores are not told apart.
     pub fn busiest_core(&self) -> Option<f64> {
         self.core_busy.iter().copied().reduce(f32::max).map(f64::from)
+    }
+
+    /// Tasks that run or wait to run, for each core: from 1 on the cores have work, and what is more waits.
+    pub fn run_queue(&self) -> Option<f64> {
+        let tasks = self.runnable.filter(|_| self.cores > 0)?;
+        Some(f64::from(tasks) / f64::from(self.cores))
     }
 
     /// CPU of all sampled processes, in cores: 1.0 is one core kept fully busy.
@@ -178,6 +186,11 @@ pub struct NetworkUse {
     pub sent: f64,
     /// Packets in error or dropped, both ways, per second.
     pub lost: f64,
+    /// They as a share of all packets, 0–1.
+    pub loss: f64,
+    /// Share of a link's speed that is used, in the direction that uses more, of the busiest link, 0–1; `None` where no
+    /// link tells its speed, as most of virtual machines do not.
+    pub utilization: Option<f64>,
 }
 
 /// Connections that listening sockets could not take.
@@ -237,6 +250,9 @@ pub struct ProcessSample {
     pub threads: u32,
     /// Open file descriptors; `None` where they may not be counted (another user's process).
     pub fds: Option<u32>,
+    /// Of the process that is nearest to the number of files that it may have open (`ulimit -n`): how many it has, and
+    /// that number. `None` where either is not told.
+    pub files: Option<Used>,
     /// How often it had ended and was found again.
     pub restarts: u32,
 }
@@ -251,6 +267,7 @@ impl Default for ProcessSample {
             rss: 0,
             threads: 1,
             fds: None,
+            files: None,
             restarts: 0,
         }
     }
@@ -299,6 +316,16 @@ mod tests {
         let sample = host(1, 1);
         assert!((sample.processes_cpu_cores() - 1.75).abs() < 1e-12);
         assert_eq!(sample.processes_rss(), 150);
+    }
+
+    #[test]
+    fn a_run_queue_is_counted_by_core() {
+        let mut sample = host(1, 1);
+        assert_eq!(sample.run_queue(), None, "not told");
+        sample.runnable = Some(3);
+        assert_eq!(sample.run_queue(), Some(1.5));
+        sample.cores = 0;
+        assert_eq!(sample.run_queue(), None, "of an unknown number of cores");
     }
 
     #[test]

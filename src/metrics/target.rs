@@ -34,7 +34,7 @@ const fn level<T>(name: &'static str, of: fn(&T) -> Option<f64>) -> Level<T> {
 }
 
 /// Of a machine, each reading a value. Shares are 0–1.
-const HOST: [Level<HostSample>; 20] = [
+const HOST: [Level<HostSample>; 23] = [
     level("target_cpu_utilization", |host| Some(host.cpu_utilization())),
     level("target_cpu_steal", |host| Some(host.cpu_steal)),
     level("target_cpu_iowait", |host| Some(host.cpu_iowait)),
@@ -48,6 +48,7 @@ const HOST: [Level<HostSample>; 20] = [
     level("target_pressure_memory", |host| Some(host.pressure?.memory)),
     level("target_pressure_io", |host| Some(host.pressure?.io)),
     level("target_load1", |host| Some(host.load?[0])),
+    level("target_run_queue", HostSample::run_queue),
     level("target_disk_utilization", |host| Some(host.disk.as_ref()?.busy)),
     data("target_disk_read_bytes_per_second", |host| {
         Some(host.disk.as_ref()?.read)
@@ -61,6 +62,8 @@ const HOST: [Level<HostSample>; 20] = [
     data("target_network_sent_bytes_per_second", |host| {
         Some(host.network?.sent)
     }),
+    level("target_network_utilization", |host| host.network?.utilization),
+    level("target_network_loss", |host| Some(host.network?.loss)),
     level("target_tcp_sockets", |host| Some(host.sockets?.in_use as f64)),
     level("target_tcp_time_wait", |host| {
         Some(host.sockets?.time_wait as f64)
@@ -90,13 +93,16 @@ const EVENTS: [Level<HostSample>; 3] = [
 ];
 
 /// Of what is watched; the tag `process` says what.
-const PROCESS: [Level<ProcessSample>; 4] = [
+const PROCESS: [Level<ProcessSample>; 5] = [
     level("target_process_cpu_cores", |process| Some(process.cpu_cores)),
     data("target_process_memory", |process| Some(process.rss as f64)),
     level("target_process_threads", |process| {
         Some(f64::from(process.threads))
     }),
     level("target_process_open_files", |process| process.fds.map(f64::from)),
+    level("target_process_open_files_utilization", |process| {
+        Some(process.files?.ratio())
+    }),
 ];
 
 /// The metrics in a registry.
@@ -195,9 +201,12 @@ mod tests {
                 overflows: 2,
                 drops: 3,
             }),
+            cores: 2,
+            runnable: Some(5),
             processes: vec![ProcessSample {
                 name: "redis".into(),
                 cpu_cores: 0.25,
+                files: Some(super::super::host::Used { used: 5, max: 20 }),
                 ..ProcessSample::default()
             }],
             ..HostSample::default()
@@ -205,12 +214,18 @@ mod tests {
         let first = metrics.samples(&registry, &host);
         assert_eq!(values(&first, &registry, "target_cpu_utilization"), [0.5]);
         assert_eq!(values(&first, &registry, "target_listen_drops"), [3.0]);
+        assert_eq!(values(&first, &registry, "target_run_queue"), [2.5]);
+        assert_eq!(
+            values(&first, &registry, "target_process_open_files_utilization"),
+            [0.25]
+        );
         assert_eq!(values(&first, &registry, "target_process_cpu_cores"), [0.25]);
         for untold in [
             "target_pressure_cpu",
             "target_load1",
             "target_oom_kills",
             "target_process_open_files",
+            "target_network_utilization",
         ] {
             assert!(values(&first, &registry, untold).is_empty(), "{untold}");
         }

@@ -190,6 +190,30 @@ fn own(host: &HostSample, page: &mut Page) {
             share,
         );
     }
+    if let Some(queue) = host.run_queue() {
+        page.gauge(
+            "loadgen_target_run_queue_ratio",
+            "Tasks of the target that run or wait to run, for each of its cores: what is more than 1 waits.",
+            &[],
+            queue,
+        );
+    }
+    if let Some(network) = host.network {
+        page.gauge(
+            "loadgen_target_network_loss_ratio",
+            "Share of the target's packets that were in error or dropped.",
+            &[],
+            network.loss,
+        );
+        if let Some(share) = network.utilization {
+            page.gauge(
+                "loadgen_target_network_utilization_ratio",
+                "Share of its speed that the busiest of the target's links uses, in the direction that uses more; of links that tell it.",
+                &[],
+                share,
+            );
+        }
+    }
     for process in &host.processes {
         let labels = [("process", &*process.name)];
         page.gauge(
@@ -228,6 +252,20 @@ fn own(host: &HostSample, page: &mut Page) {
                 "Open files of a watched process and its children.",
                 &labels,
                 f64::from(fds),
+            );
+        }
+        if let Some(files) = process.files.filter(|files| files.max > 0) {
+            page.gauge(
+                "loadgen_target_process_max_fds",
+                "How many files a watched process may have open; of several and their children the one that is nearest to it.",
+                &labels,
+                files.max as f64,
+            );
+            page.gauge(
+                "loadgen_target_process_fds_utilization_ratio",
+                "Share of the files that it may have open and that this process has.",
+                &labels,
+                files.ratio(),
             );
         }
     }

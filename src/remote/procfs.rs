@@ -330,6 +330,13 @@ pub fn load_average(text: &str) -> Option<[f64; 3]> {
     Some([next()?, next()?, next()?])
 }
 
+/// Tasks that run or wait for a core, from the fourth field of `/proc/loadavg`, `running/all`. The one that reads the file
+/// runs just then, and is among them. What waits for a disk is not, unlike in the load averages.
+pub fn runnable(text: &str) -> Option<u32> {
+    let (running, _) = text.split_ascii_whitespace().nth(3)?.split_once('/')?;
+    running.parse().ok()
+}
+
 #[cfg(test)]
 #[path = "procfs/tests.rs"]
 mod tests;

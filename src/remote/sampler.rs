@@ -18,7 +18,7 @@ use self::parts::{Part, Plan};
 use self::tracked::{Told, Tracked};
 use super::ProbeError;
 use super::machine;
-use super::parse::group;
+use super::parse::{group, small};
 use super::procfs;
 use super::source::{Answer, Ask, File, Source};
 use super::watch::{Wanted, Watch};
@@ -31,6 +31,8 @@ const ALLOWED: f64 = 0.001_8;
 const JUDGED: u32 = 5;
 /// What is not dear is read at least every so many times.
 const MOST_STRETCH: u64 = 10;
+/// Of so many processes a shell reads the limits in one reading.
+const LIMITS: usize = 2;
 /// Among so many lines of `/proc/cpuinfo` is the name of the first processor, where there is one.
 const CPUINFO: usize = 12;
 /// A page where nothing tells how long it is.
@@ -237,11 +239,21 @@ impl Sampler {
         let parts = self.plan.parts();
         let with_processes = self.plan.is_usual();
         let mut pids: Vec<u32> = Vec::new();
+        let mut unsure: Vec<u32> = Vec::new();
         if with_processes {
             pids = self.tracked.iter().flat_map(Tracked::pids).collect();
             pids.sort_unstable();
             pids.dedup();
+            let count = if self.plan.thrifty { LIMITS } else { usize::MAX };
+            for tracked in &mut self.tracked {
+                unsure.extend(tracked.unsure(count - unsure.len(), self.plan.turn));
+            }
         }
+        let links = if self.plan.is_whole() {
+            parts::links(&self.meter.counters.interfaces)
+        } else {
+            Vec::new()
+        };
         let mut ask = Ask::default();
         // Own time comes last, so that it counts what the others cost.
         let own = parts.last().map(|(_, file)| file.clone());
@@ -253,10 +265,23 @@ impl Sampler {
                 .push(File::whole(format!("/proc/{pid}/task/{pid}/children")));
             ask.folders.push(format!("/proc/{pid}/fd"));
         }
+        ask.files.extend(unsure.iter().map(|pid| parts::limits(*pid)));
+        ask.files
+            .extend(links.iter().flat_map(|(_, files)| files.clone()));
         ask.files.extend(own);
         let answer = self.source.read(&ask)?;
         let clock = self.take(&parts, &answer)?;
-        let told = told(&pids, parts.len() - 1, &answer);
+        let mut texts = answer.files.iter().skip(parts.len() - 1).map(Option::as_deref);
+        let mut next = || texts.next().flatten();
+        let mut told = told(&pids, &answer.folders, &mut next);
+        for pid in &unsure {
+            let most = next().and_then(small::most_open_files);
+            told.entry(*pid).or_default().most_fds = most;
+        }
+        for (name, _) in &links {
+            let (device, speed) = (next(), next());
+            self.meter.set_speed(name, device, speed);
+        }
         let sample = &mut self.meter.sample;
         sample.at = u64::try_from(answer.at.duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
         sample.round_trip = answer.round_trip.map(|time| time.as_secs_f64());
@@ -275,12 +300,12 @@ impl Sampler {
         })
     }
 
-    /// Gives the parts to the meter. The host's clock, in seconds.
+    /// Gives the parts to the meter, from the first file on. The host's clock, in seconds.
     fn take(&mut self, parts: &[(Part, File)], answer: &Answer) -> Result<f64, ProbeError> {
         let texts = answer.files.iter();
         // Own time stands at the end, behind the processes.
         let own = answer.files.last().cloned().flatten();
-        let clock = |text: &Option<String>| super::parse::small::uptime(text.as_deref()?);
+        let clock = |text: &Option<String>| small::uptime(text.as_deref()?);
         let first = parts.first().filter(|(part, _)| *part == Part::Uptime);
         let told = first.and_then(|_| clock(answer.files.first()?));
         let now = told.unwrap_or_else(|| answer.at.duration_since(self.epoch).as_secs_f64());
@@ -373,16 +398,20 @@ impl Sampler {
     }
 }
 
-/// What was told of each process.
-fn told(pids: &[u32], parts: usize, answer: &Answer) -> BTreeMap<u32, Told> {
-    let texts = answer.files.get(parts..).unwrap_or_default();
+/// What was told of each process: two texts each.
+fn told<'a>(
+    pids: &[u32],
+    folders: &[Option<u32>],
+    next: &mut impl FnMut() -> Option<&'a str>,
+) -> BTreeMap<u32, Told> {
     let one = |(index, pid): (usize, &u32)| {
-        let text = |place: usize| texts.get(index * 2 + place).and_then(Option::as_deref);
-        let children = text(1).unwrap_or_default().split_ascii_whitespace();
+        let (stat, children) = (next(), next());
+        let children = children.unwrap_or_default().split_ascii_whitespace();
         let told = Told {
-            stat: text(0).and_then(procfs::process_stat),
+            stat: stat.and_then(procfs::process_stat),
             children: children.filter_map(|pid| pid.parse().ok()).collect(),
-            fds: answer.folders.get(index).copied().flatten(),
+            fds: folders.get(index).copied().flatten(),
+            most_fds: None,
         };
         (*pid, told)
     };

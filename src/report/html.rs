@@ -14,6 +14,7 @@ use super::baseline::{line_of, percent};
 use super::format::{humanize_duration, number};
 use super::saved::SavedRun;
 
+use axis::Shade;
 use charts::{Chart, charts};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -50,10 +51,11 @@ pub(super) fn html(run: &SavedRun) -> String {
     page += &head(run);
     page += &findings(run);
     page += &figures(run);
-    let drawn = charts(run);
+    let shade = axis::shade(run);
+    let drawn = charts(run, &shade);
     if !drawn.is_empty() {
         page += "<section>\n<h2>Timeline</h2>\n";
-        page += &legend(run);
+        page += &legend(&shade);
         for chart in &drawn {
             page += &figure(chart);
         }
@@ -155,19 +157,16 @@ fn figures(run: &SavedRun) -> String {
 }
 
 /// What is shaded.
-fn legend(run: &SavedRun) -> String {
+fn legend(shade: &Shade) -> String {
     let mut text = String::new();
-    let spans = axis::saturated(run);
-    let mut names: Vec<&str> = spans.iter().map(|span| span.what.as_str()).collect();
-    names.dedup();
-    if !names.is_empty() {
-        let names = escape(&names.join(", "));
+    if !shade.names.is_empty() {
+        let names = escape(&shade.names.join("; "));
         let _ = writeln!(
             text,
-            "<p class=\"note\"><span class=\"swatch full\"></span> shaded: {names} full</p>"
+            "<p class=\"note\"><span class=\"swatch full\"></span> shaded, for it was full: {names}</p>"
         );
     }
-    if !run.target.outages.is_empty() {
+    if !shade.outages.is_empty() {
         text += "<p class=\"note\"><span class=\"swatch outage\"></span> shaded: a connection of the tunnel was missing</p>\n";
     }
     text
@@ -187,6 +186,14 @@ fn figure(chart: &Chart) -> String {
         );
     }
     let _ = writeln!(text, "</figcaption>\n{}{}", chart.wide, chart.narrow);
+    if !chart.left_out.is_empty() {
+        let _ = writeln!(
+            text,
+            "<p class=\"note\">Not drawn, for a chart has room for {}, but in the table: {}.</p>",
+            chart.series.len(),
+            escape(&chart.left_out.join("; "))
+        );
+    }
     let _ = writeln!(
         text,
         "<details><summary>{} as a table</summary>\n{}</details>\n</figure>",

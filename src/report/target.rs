@@ -190,6 +190,15 @@ impl Machine<'_> {
             &|value| format!("{value:.2}"),
             vec![],
         );
+        let queue = self.seen(HostSample::run_queue).filter(|seen| seen.max > 1.0);
+        line(
+            &format!("{host} tasks that run or wait, per core"),
+            queue,
+            &|value| format!("{value:.1}"),
+            vec![],
+        );
+        let link = self.seen(|sample| sample.network?.utilization).filter(felt);
+        line(&format!("{host} network, busiest link"), link, &share, vec![]);
         let milliseconds = |seconds: f64| humanize_duration(seconds * 1e3, None);
         let answer = self.seen(|sample| sample.round_trip);
         let more = answer.map(|seen| {

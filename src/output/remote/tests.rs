@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::metrics::{CpuCounters, DiskCounters, HostCounters, ProcessSample, Uname};
+use crate::metrics::{CpuCounters, DiskCounters, HostCounters, NetworkUse, ProcessSample, Uname, Used};
 
 fn host(name: &str) -> HostView {
     let sample = HostSample {
         host: name.into(),
         cpu_busy: 0.5,
         cores: 2,
+        runnable: Some(3),
+        network: Some(NetworkUse {
+            loss: 0.125,
+            ..NetworkUse::default()
+        }),
         mem_total: 1000,
         mem_available: 250,
         cost: Some(0.0005),
@@ -17,6 +22,7 @@ fn host(name: &str) -> HostView {
         processes: vec![ProcessSample {
             name: "a \"b\"".into(),
             cpu_cores: 1.5,
+            files: Some(Used { used: 768, max: 1024 }),
             ..ProcessSample::default()
         }],
         counters: Some(Arc::new(HostCounters {
@@ -68,6 +74,14 @@ fn one_machine_has_the_labels_of_node_exporter_and_no_other() {
         r#"loadgen_target_process_cpu_cores{process="a \"b\""} 1.5"#,
     );
     has(&page, "loadgen_remote_round_trip_seconds 0.02");
+    has(&page, "loadgen_target_run_queue_ratio 1.5");
+    has(&page, "loadgen_target_network_loss_ratio 0.125");
+    has(&page, r#"loadgen_target_process_max_fds{process="a \"b\""} 1024"#);
+    has(
+        &page,
+        r#"loadgen_target_process_fds_utilization_ratio{process="a \"b\""} 0.75"#,
+    );
+    assert!(!page.contains("network_utilization"), "no link told its speed");
     assert!(!page.contains("flush_requests"), "the kernel did not tell");
     assert!(render(&[], None).is_empty());
 }

@@ -19,8 +19,17 @@ pub fn interfaces(text: &str) -> Vec<(String, [u64; 16])> {
 pub const RECEIVED: usize = 0;
 /// Column: bytes sent.
 pub const SENT: usize = 8;
+/// Columns of packets, both ways.
+pub const PACKETS: [usize; 2] = [1, 9];
 /// Columns of packets in error or dropped, both ways.
 pub const LOST: [usize; 4] = [2, 3, 10, 11];
+
+/// Bytes per second that a link carries each way, from `/sys/class/net/NAME/speed`, which is in megabits. A driver that does not
+/// know says -1; before Linux 4.13 that was printed as a number of 32 bits. A link that is down is an error to read.
+pub fn link_speed(text: &str) -> Option<f64> {
+    let megabits: i64 = text.trim().parse().ok()?;
+    (megabits > 0 && megabits < i64::from(u32::MAX)).then(|| megabits as f64 * 1e6 / 8.0)
+}
 
 /// Every number of `/proc/net/sockstat`, as (protocol, field, number).
 pub fn sockets(text: &str) -> Vec<(String, String, u64)> {
@@ -66,6 +75,14 @@ mod tests {
             ("lo", 1, 9)
         );
         assert_eq!((&*found[1].0, found[1].1[RECEIVED]), ("eth0.5", u64::MAX));
+    }
+
+    #[test]
+    fn a_link_without_a_speed_has_none() {
+        assert_eq!(link_speed("1000\n"), Some(125e6));
+        for none in ["-1\n", "4294967295\n", "0\n", "", "unknown\n"] {
+            assert_eq!(link_speed(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,18 @@ pub fn files(text: &str) -> Option<(u64, u64)> {
     Some((allocated, most))
 }
 
+/// How many files a process may have open, from `/proc/PID/limits`: the soft limit, which is the one that counts. 0 is without
+/// a limit.
+pub fn most_open_files(limits: &str) -> Option<u64> {
+    let rest = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    match rest.split_ascii_whitespace().next()? {
+        "unlimited" => Some(0),
+        soft => soft.parse().ok(),
+    }
+}
+
 /// A file that is one number.
 pub fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
@@ -78,6 +90,26 @@ mod tests {
             (Some(262_144), None, None)
         );
         assert_eq!(scheduled("1500000000 7 8\n"), Some(1.5));
+    }
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_found_among_the_others() {
+        let text = include_str!("../sampler/golden/limits.txt");
+        assert_eq!(most_open_files(text), Some(1024));
+        let line = |numbers: &str| format!("Max open files            {numbers} files     \n");
+        assert_eq!(most_open_files(&line("unlimited            unlimited")), Some(0));
+        assert_eq!(
+            most_open_files(&line("1048576              1048576")),
+            Some(1_048_576)
+        );
+        for none in [
+            "",
+            "Max open files\n",
+            "Max processes 5 5 processes\n",
+            &line("-1 5"),
+        ] {
+            assert_eq!(most_open_files(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Meter {
     /// The first reading of counts that are told since sampling began.
     first_listen: Option<(u64, u64)>,
     first_kills: HashMap<Part, u64>,
+    /// Bytes per second that links carry each way, by interface, where they tell.
+    speeds: HashMap<String, f64>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,14 @@ impl Meter {
         };
     }
 
+    /// What an interface's device and its speed say; nothing, if there is no device.
+    pub(super) fn set_speed(&mut self, interface: &str, device: Option<&str>, speed: Option<&str>) {
+        match device.and(speed).and_then(net::link_speed) {
+            Some(speed) => self.speeds.insert(interface.to_owned(), speed),
+            None => self.speeds.remove(interface),
+        };
+    }
+
     /// Which version of control groups the host has.
     pub(super) fn set_group_version(&mut self, version: Option<u8>) {
         self.group.use_.version = version.unwrap_or(0);
@@ -83,6 +93,11 @@ impl Meter {
             Part::Load => {
                 let load = procfs::load_average(text)?;
                 (sample.load, counters.load) = (Some(load), Some(load));
+                // Newer than what `/proc/stat` says, whose later lines are not always read.
+                if let Some(running) = procfs::runnable(text) {
+                    sample.runnable = Some(running.saturating_sub(1));
+                    counters.running = Some(running.into());
+                }
             }
             Part::CpuPressure | Part::MemoryPressure | Part::IoPressure => {
                 self.pressure(part, text, since)?;
@@ -232,14 +247,24 @@ impl Meter {
     fn interfaces(&mut self, now: Vec<(String, [u64; 16])>, since: Option<f64>) {
         let before = std::mem::replace(&mut self.counters.interfaces, now);
         let mut sum = NetworkUse::default();
+        let mut packets = 0.0;
         for (name, columns) in &self.counters.interfaces {
             let old = before.iter().find(|(old, _)| old == name);
             if let (Some((_, old)), Some(since), false) = (old, since, name == "lo") {
                 let per_second = |column: usize| columns[column].saturating_sub(old[column]) as f64 / since;
-                sum.received += per_second(net::RECEIVED);
-                sum.sent += per_second(net::SENT);
+                let (received, sent) = (per_second(net::RECEIVED), per_second(net::SENT));
+                sum.received += received;
+                sum.sent += sent;
                 sum.lost += net::LOST.into_iter().map(per_second).sum::<f64>();
+                packets += net::PACKETS.into_iter().map(per_second).sum::<f64>();
+                if let Some(speed) = self.speeds.get(name) {
+                    let used = received.max(sent) / speed;
+                    sum.utilization = Some(sum.utilization.map_or(used, |most| most.max(used)));
+                }
             }
+        }
+        if sum.lost > 0.0 {
+            sum.loss = sum.lost / (packets + sum.lost);
         }
         self.sample.network = (!self.counters.interfaces.is_empty()).then_some(sum);
     }

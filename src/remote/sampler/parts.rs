@@ -48,6 +48,35 @@ enum Often {
     Once,
 }
 
+/// A process's limits, as far as that of open files.
+const LIMITS: usize = 9;
+/// So many links are asked for their speed.
+const LINKS: usize = 16;
+
+/// What a process may have open, and other limits.
+pub(super) fn limits(pid: u32) -> File {
+    File::lines(format!("/proc/{pid}/limits"), LIMITS)
+}
+
+/// Of these interfaces, each that may be a link with a speed: what only a device has, and the speed. Without a device behind
+/// it an interface has a number there that means nothing: a pair of virtual ones says 10 gigabits.
+pub(super) fn links(interfaces: &[(String, [u64; 16])]) -> Vec<(String, [File; 2])> {
+    // A name is a part of a path and of a line of words.
+    let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let may_be = |name: &&String| plain(name) && *name != "lo" && !name.starts_with("veth");
+    interfaces
+        .iter()
+        .map(|(name, _)| name)
+        .filter(may_be)
+        .take(LINKS)
+        .map(|name| {
+            let folder = format!("/sys/class/net/{name}");
+            let device = File::lines(format!("{folder}/device/uevent"), 1);
+            (name.clone(), [device, File::lines(format!("{folder}/speed"), 1)])
+        })
+        .collect()
+}
+
 /// Every so many readings what was missing is asked for again, and what never changes read again.
 const WHOLE: u64 = 60;
 /// The rare parts take turns.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::metrics::ProcessSample;
+use crate::metrics::{ProcessSample, Used};
 use crate::remote::parse::table::Entry;
 use crate::remote::procfs::{ProcessStat, TICKS_PER_SECOND};
 use crate::remote::watch::{Wanted, Watch};
@@ -19,6 +19,8 @@ pub(super) struct Told {
     pub(super) children: Vec<u32>,
     /// `None` when they may not be counted, or were not this time.
     pub(super) fds: Option<u32>,
+    /// How many files it may have open; 0 without a limit, `None` when it was not asked for or not told.
+    pub(super) most_fds: Option<u64>,
 }
 
 /// A process of ours.
@@ -30,8 +32,13 @@ struct Member {
     /// One that was asked for itself, not a child.
     root: bool,
     fds: Option<u32>,
+    most_fds: Option<u64>,
+    /// The reading in which it was asked for its limits.
+    limits_at: Option<u64>,
 }
 
+/// So many readings a limit is taken to be as it was: it hardly ever changes while a process runs.
+const LIMITS_HOLD: u64 = 300;
 /// So many processes are followed under one name: each costs the host some time.
 const MOST: usize = 200;
 /// The most readings between two looks for somebody who is not there.
@@ -72,6 +79,21 @@ impl Tracked {
     /// Who is to be read.
     pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
         self.members.keys().copied()
+    }
+
+    /// At most `count` of those whose limits are not known, or were read long ago; they are taken to be asked for now.
+    pub(super) fn unsure(&mut self, count: usize, turn: u64) -> Vec<u32> {
+        let old = |at: u64| turn.saturating_sub(at) >= LIMITS_HOLD;
+        let due = self
+            .members
+            .iter_mut()
+            .filter(|(_, member)| member.limits_at.is_none_or(old))
+            .take(count);
+        due.map(|(pid, member)| {
+            member.limits_at = Some(turn);
+            *pid
+        })
+        .collect()
     }
 
     /// Whether somebody is to be looked for now. To be asked once a reading.
@@ -124,7 +146,7 @@ impl Tracked {
                         start: Some(stat.start),
                         ticks: stat.cpu_ticks,
                         root,
-                        fds: None,
+                        ..Member::default()
                     },
                 );
             }
@@ -194,6 +216,15 @@ impl Tracked {
             (member.start, member.ticks) = (Some(stat.start), stat.cpu_ticks);
             member.fds = told.fds.or(member.fds);
             fds = fds.zip(member.fds).map(|(sum, more)| sum.saturating_add(more));
+            member.most_fds = told.most_fds.or(member.most_fds);
+            if let (Some(open), Some(max)) = (member.fds, member.most_fds) {
+                let own = Used {
+                    used: open.into(),
+                    max,
+                };
+                let nearer = sum.files.is_none_or(|files| own.ratio() > files.ratio());
+                sum.files = if nearer { Some(own) } else { sum.files };
+            }
             sum.members += 1;
             sum.rss = sum.rss.saturating_add(stat.resident_pages.saturating_mul(page));
             sum.threads = sum.threads.saturating_add(stat.threads);

@@ -85,3 +85,45 @@ pub(super) fn tunnel_share(run: &SavedRun) -> Option<Finding> {
     );
     Some(Finding::new("tunnel", text).with([("share", share), ("round_trip", way), ("median", all)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::saved::fixture::saved_run;
+
+    /// A run of requests that took so long, through a tunnel whose round trip took so long.
+    fn through(way: f64, all: f64) -> SavedRun {
+        let mut run = saved_run("a.js", 10.0, &[(json!({}), vec![all; 5], 0)]);
+        let mut other = saved_run("a.js", 10.0, &[(json!({}), vec![way; 9], 0)])
+            .metrics
+            .trends;
+        crate::metrics::tunnel::ROUND_TRIP.clone_into(&mut other[0].name);
+        run.metrics.trends.extend(other);
+        run
+    }
+
+    #[test]
+    fn the_tunnels_share_is_of_the_median() {
+        let found = tunnel_share(&through(5.0, 20.0)).unwrap();
+        assert_eq!(
+            (found.name, found.text.as_str()),
+            (
+                "tunnel",
+                "the tunnel's round trip is 25 % of the median latency: 5ms of 20ms"
+            )
+        );
+        assert!((found.evidence["share"] - 0.25).abs() < 1e-9, "{found:?}");
+        // Requests that were faster than the way: it was another time that was measured, and all of it is the tunnel's.
+        assert!(
+            tunnel_share(&through(30.0, 20.0))
+                .unwrap()
+                .text
+                .contains("is 100 % of")
+        );
+        assert_eq!(tunnel_share(&through(5.0, 0.0)), None);
+        let direct = saved_run("a.js", 10.0, &[(json!({}), vec![20.0; 5], 0)]);
+        assert_eq!(tunnel_share(&direct), None, "no tunnel");
+    }
+}

@@ -26,7 +26,7 @@ pub use section::findings_section;
 pub use validity::{Trust, Validity, Verdict, outages_since};
 
 pub(in crate::report) use joined::Joined as Part;
-pub(in crate::report) use saturation::{Fullness, failures};
+pub(in crate::report) use saturation::{FullSpan, Fullness, failures};
 
 use joined::Joined;
 
@@ -131,6 +131,40 @@ pub(in crate::report) fn cost(run: &SavedRun, whole: &Part) -> Vec<Finding> {
     list
 }
 
+/// Each time in which something of the target was full, in seconds on the file's axis: whatever a finding names as full is
+/// among it.
+pub(in crate::report) fn full_spans(run: &SavedRun) -> Vec<FullSpan> {
+    let joined = Joined::of(run);
+    let hurt = hurt(&worse(&joined));
+    let on_axis = |part: &Joined, mut span: FullSpan| {
+        (span.from, span.to) = (span.from + part.zero(), span.to + part.zero());
+        span
+    };
+    let mut found: Vec<FullSpan> = saturation::spans(run, &joined, hurt)
+        .into_iter()
+        .map(|span| on_axis(&joined, span))
+        .collect();
+    // The load of a search goes up and down, so each step is looked at by itself.
+    for step in run.breakpoint.iter().flat_map(|found| &found.steps) {
+        let part = joined.between(step.from, step.to);
+        let hurt = Some(Hurt { at: 0.0 });
+        let inside = saturation::spans(run, &part, hurt).into_iter();
+        found.extend(inside.map(|span| on_axis(&part, span)));
+    }
+    found
+}
+
+/// From which load on it got worse, by errors and by latency.
+fn worse(joined: &Joined) -> Vec<Finding> {
+    let both = [errors::exceeded(joined), knee::knee(joined)];
+    both.into_iter().flatten().collect()
+}
+
+fn hurt(worse: &[Finding]) -> Option<Hurt> {
+    let times = worse.iter().filter_map(|found| found.at);
+    times.reduce(f64::min).map(|at| Hurt { at })
+}
+
 /// What follows from this run.
 pub fn findings(run: &SavedRun) -> Findings {
     // Its load goes up and down: what holds for a ramp does not for it.
@@ -139,16 +173,8 @@ pub fn findings(run: &SavedRun) -> Findings {
     }
     let joined = Joined::of(run);
     let validity = validity::of_run(run, &joined);
-    let mut list = Vec::new();
-    let errors = errors::exceeded(&joined);
-    let knee = knee::knee(&joined);
-    let hurt = [&errors, &knee]
-        .into_iter()
-        .flatten()
-        .filter_map(|found| found.at);
-    let hurt = hurt.reduce(f64::min).map(|at| Hurt { at });
-    list.extend(errors);
-    list.extend(knee);
+    let mut list = worse(&joined);
+    let hurt = hurt(&list);
     list.extend(saturation::saturation(run, &joined, hurt, &validity));
     list.extend(recovery::recovered(run, &joined));
     list.extend(drift::drifts(run, &joined));

@@ -102,7 +102,7 @@ pub(super) fn saturation(
 
 /// What was full although nothing got worse by it.
 fn unhurt(run: &SavedRun, joined: &Joined) -> Option<Finding> {
-    let mut full = full(run, joined, joined.end() / 2.0, 1.0);
+    let mut full = full(run, joined, since(joined, None), 1.0);
     full.sort_by(|a, b| a.onset.total_cmp(&b.onset));
     let first = full
         .into_iter()
@@ -131,6 +131,35 @@ pub(in crate::report) struct Fullness {
     pub(in crate::report) level: String,
     /// Whether it is something that happened, and no share.
     pub(in crate::report) is_event: bool,
+}
+
+/// A time in which something was full.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) struct FullSpan {
+    /// What, of whom.
+    pub(in crate::report) what: String,
+    /// Seconds since the load began.
+    pub(in crate::report) from: f64,
+    pub(in crate::report) to: f64,
+}
+
+/// Each time in which something was full, by what it is called in findings. `hurt` is when it got worse.
+pub(super) fn spans(run: &SavedRun, part: &Joined, hurt: Option<Hurt>) -> Vec<FullSpan> {
+    let full = full(run, part, since(part, hurt), 1.0);
+    let each = full.into_iter().flat_map(|full| {
+        let spans = full.spans().into_iter();
+        spans.map(move |(from, to)| FullSpan {
+            what: full.what.clone(),
+            from,
+            to,
+        })
+    });
+    each.collect()
+}
+
+/// From when on it got worse; if it never did, the later half tells what was full.
+fn since(joined: &Joined, hurt: Option<Hurt>) -> f64 {
+    hurt.map_or(joined.end() / 2.0, |hurt| hurt.at)
 }
 
 /// What was full, or with an `ease` of less than 1 near it, for most of a part of a run.
@@ -200,3 +229,6 @@ pub(in crate::report) fn failures(run: &SavedRun) -> Option<(String, f64, u64)> 
     let (reason, count) = reasons.into_iter().max_by_key(|(_, count)| *count)?;
     Some((reason, count as f64 / total as f64, total))
 }
+
+#[cfg(test)]
+mod tests;

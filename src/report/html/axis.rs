@@ -1,56 +1,62 @@
 //! What the charts of a page have in common: the time axis, and what is shaded on it.
 
+use crate::report::findings::full_spans;
 use crate::report::saved::SavedRun;
 
-/// A time during which something was full, in seconds on the file's axis.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Span {
-    pub(super) what: String,
-    pub(super) from: f64,
-    pub(super) to: f64,
+/// A time on the axis, in seconds since it begins.
+pub(super) type Span = (f64, f64);
+
+/// What is shaded.
+pub(super) struct Shade {
+    /// What was full, by what findings call it, in the order in which it came.
+    pub(super) names: Vec<String>,
+    /// When anything was.
+    pub(super) full: Vec<Span>,
+    /// When a connection of the tunnel was missing.
+    pub(super) outages: Vec<Span>,
 }
 
-/// From which share on a column counts as full, and what it is. The same limits as for findings.
-const FULL: [(&str, f64, &str); 6] = [
-    ("cpu_utilization", 0.95, "CPU"),
-    ("cpu_throttled", 0.25, "CPU quota"),
-    ("memory_utilization", 0.95, "memory"),
-    ("swap_used", 0.9, "swap"),
-    ("disk_busy", 0.95, "disk"),
-    ("conntrack_utilization", 0.9, "tracked connections"),
-];
-
-/// When machines were full: two readings in a row at the least.
-pub(super) fn saturated(run: &SavedRun) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for host in &run.hosts {
-        for (column, limit, what) in FULL {
-            let Some(values) = host.series.get(column) else {
-                continue;
-            };
-            let full: Vec<bool> = values
-                .iter()
-                .map(|value| value.is_some_and(|value| value >= limit))
-                .collect();
-            let mut at = 0;
-            while at < full.len() {
-                let row = full[at..].iter().take_while(|full| **full).count();
-                if row >= 2 {
-                    // A reading speaks of the time since the one before it.
-                    let from = at
-                        .checked_sub(1)
-                        .map_or(host.at[at] - 1.0, |before| host.at[before]);
-                    spans.push(Span {
-                        what: format!("{what} of {}", host.host),
-                        from: from.max(0.0),
-                        to: host.at[at + row - 1],
-                    });
-                }
-                at += row.max(1);
-            }
+/// What is shaded between the ends of the axis: whatever findings call full, by their own limits.
+pub(super) fn shade(run: &SavedRun) -> Shade {
+    let Some((start, end)) = bounds(run) else {
+        return Shade {
+            names: Vec::new(),
+            full: Vec::new(),
+            outages: Vec::new(),
+        };
+    };
+    let mut found = full_spans(run);
+    found.retain(|span| span.to > start && span.from < end);
+    found.sort_by(|a, b| a.from.total_cmp(&b.from));
+    let mut names: Vec<String> = Vec::new();
+    for span in &found {
+        if !names.contains(&span.what) {
+            names.push(span.what.clone());
         }
     }
-    spans
+    let full = found.iter().map(|span| (span.from, span.to));
+    let outages = run.target.outages.iter();
+    let outages = outages.map(|outage| (outage.from, outage.until.unwrap_or(end)));
+    Shade {
+        names,
+        full: joined(full.collect(), (start, end)),
+        outages: joined(outages.collect(), (start, end)),
+    }
+}
+
+/// Spans within the ends of the axis, those that overlap as one: a shade over a shade would be another colour.
+fn joined(mut spans: Vec<Span>, (start, end): (f64, f64)) -> Vec<Span> {
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut all: Vec<Span> = Vec::new();
+    for (from, to) in spans {
+        let (from, to) = (from.max(start) - start, to.min(end) - start);
+        match all.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ if to > from => all.push((from, to)),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// Where the axis begins and ends: with the load and the last window. Times are shown from the load's start on.

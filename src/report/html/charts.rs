@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use crate::report::format::{humanize_duration, number};
 use crate::report::saved::SavedRun;
 
-use super::axis::{Span, bounds, saturated, thinned};
+use super::axis::{Shade, Span, bounds, thinned};
 use super::escape;
 
 /// A chart and what stands for it where it cannot be seen.
@@ -19,6 +19,8 @@ pub(super) struct Chart {
     pub(super) title: String,
     /// Names of the lines and the classes of their swatches.
     pub(super) series: Vec<(String, &'static str)>,
+    /// Names of the lines for which there is no colour left: they are in the table only.
+    pub(super) left_out: Vec<String>,
     pub(super) wide: String,
     pub(super) narrow: String,
     pub(super) table: String,
@@ -41,6 +43,8 @@ struct Plan {
     /// The value axis goes at least to here.
     least: f64,
     lines: Vec<Line>,
+    /// So many of the lines are drawn, the first ones.
+    drawn: usize,
 }
 
 /// So many rows a table has at the most.
@@ -63,28 +67,11 @@ const FULL: RGBColor = RGBColor(0x00, 0x00, 0xB3);
 const OUTAGE: RGBColor = RGBColor(0x00, 0x00, 0xB4);
 
 /// All charts that the run has numbers for.
-pub(super) fn charts(run: &SavedRun) -> Vec<Chart> {
+pub(super) fn charts(run: &SavedRun, shade: &Shade) -> Vec<Chart> {
     let Some((start, end)) = bounds(run) else {
         return Vec::new();
     };
-    let full = saturated(run);
-    let outages: Vec<Span> = run
-        .target
-        .outages
-        .iter()
-        .map(|outage| Span {
-            what: String::new(),
-            from: outage.from,
-            to: outage.until.unwrap_or(end),
-        })
-        .collect();
-    let shift = |spans: &[Span]| -> Vec<(f64, f64)> {
-        let inside = spans.iter().filter(|span| span.to > start && span.from < end);
-        inside
-            .map(|span| (span.from.max(start) - start, span.to.min(end) - start))
-            .collect()
-    };
-    let shaded = [(shift(&full), FULL), (shift(&outages), OUTAGE)];
+    let shaded = [(shade.full.as_slice(), FULL), (shade.outages.as_slice(), OUTAGE)];
     plans(run, start)
         .into_iter()
         .filter(|plan| plan.lines.iter().any(|line| line.values.len() > 1))
@@ -97,10 +84,14 @@ pub(super) fn charts(run: &SavedRun) -> Vec<Chart> {
                 id: plan.id,
                 title: plan.title.to_owned(),
                 series: plan
-                    .lines
+                    .drawn()
                     .iter()
                     .zip(COLOURS)
                     .map(|(line, (_, class))| (line.name.clone(), class))
+                    .collect(),
+                left_out: plan.lines[plan.drawn().len()..]
+                    .iter()
+                    .map(|line| line.name.clone())
                     .collect(),
             })
         })
@@ -127,18 +118,86 @@ fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
             t.offered.get(at).copied()
         }));
     }
-    let mut machines = Vec::new();
+    let machines = of_hosts(
+        run,
+        start,
+        &[("cpu_utilization", "CPU"), ("memory_utilization", "memory")],
+    );
+    let pressure = of_hosts(
+        run,
+        start,
+        &[
+            ("pressure_cpu", "for CPU"),
+            ("pressure_memory", "for memory"),
+            ("pressure_io", "for disks"),
+        ],
+    );
+    let milliseconds = |ms: f64| humanize_duration(ms, None);
+    let plain = |value: f64| number(value, 1);
+    let share = |value: f64| format!("{} %", number(value, 1));
+    let latencies = vec![
+        latency("p50", &t.p50),
+        latency("p95", &t.p95),
+        latency("p99", &t.p99),
+    ];
+    let requests = vec![
+        column("all", false, &|at| Some(per_second(t.requests[at], at))),
+        column("failed", false, &|at| Some(per_second(t.failed[at], at))),
+    ];
+    let errors = vec![column("failed requests", true, &|at| {
+        answered(at).then(|| t.failed[at] as f64 / t.requests[at] as f64 * 100.0)
+    })];
+    vec![
+        Plan::new("latency", "Latency", milliseconds, 0.0, latencies),
+        Plan::new("throughput", "Requests per second", plain, 1.0, requests),
+        Plan::new("load", "Load", plain, 1.0, load),
+        Plan::new("errors", "Errors", share, 1.0, errors),
+        Plan::new("target", "Target's machine", share, 100.0, machines),
+        Plan::new("pressure", "Work that waits on the target", share, 10.0, pressure),
+    ]
+}
+
+impl Plan {
+    fn new(
+        id: &'static str,
+        title: &'static str,
+        unit: fn(f64) -> String,
+        least: f64,
+        mut lines: Vec<Line>,
+    ) -> Plan {
+        let drawn = lines.len().min(COLOURS.len());
+        if drawn < lines.len() {
+            // Those with the greatest values are drawn.
+            lines.sort_by(|a, b| b.greatest().total_cmp(&a.greatest()));
+        }
+        Plan {
+            id,
+            title,
+            unit,
+            least,
+            lines,
+            drawn,
+        }
+    }
+
+    fn drawn(&self) -> &[Line] {
+        &self.lines[..self.drawn]
+    }
+}
+
+impl Line {
+    fn greatest(&self) -> f64 {
+        self.values.iter().map(|(_, value)| *value).fold(0.0, f64::max)
+    }
+}
+
+/// Columns of all machines as shares of a hundred, those that are ever more than nothing.
+fn of_hosts(run: &SavedRun, start: f64, columns: &[(&str, &str)]) -> Vec<Line> {
+    let mut lines = Vec::new();
     for host in &run.hosts {
-        for (name, what) in [
-            ("cpu_utilization", "CPU"),
-            ("memory_utilization", "memory"),
-            ("pressure_cpu", "waiting for CPU"),
-        ] {
-            let Some(values) = host.series.get(name) else {
-                continue;
-            };
-            let values = host.at.iter().zip(values);
-            machines.push(Line {
+        for (name, what) in columns {
+            let values = host.at.iter().zip(host.series.get(*name).into_iter().flatten());
+            lines.push(Line {
                 name: format!("{what}, {}", host.host),
                 most: false,
                 values: values
@@ -148,57 +207,8 @@ fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
             });
         }
     }
-    machines.retain(|line| line.values.iter().any(|(_, value)| *value > 0.0));
-    machines.truncate(COLOURS.len());
-    let milliseconds = |ms: f64| humanize_duration(ms, None);
-    let plain = |value: f64| number(value, 1);
-    let share = |value: f64| format!("{} %", number(value, 1));
-    vec![
-        Plan {
-            id: "latency",
-            title: "Latency",
-            unit: milliseconds,
-            least: 0.0,
-            lines: vec![
-                latency("p50", &t.p50),
-                latency("p95", &t.p95),
-                latency("p99", &t.p99),
-            ],
-        },
-        Plan {
-            id: "throughput",
-            title: "Requests per second",
-            unit: plain,
-            least: 1.0,
-            lines: vec![
-                column("all", false, &|at| Some(per_second(t.requests[at], at))),
-                column("failed", false, &|at| Some(per_second(t.failed[at], at))),
-            ],
-        },
-        Plan {
-            id: "load",
-            title: "Load",
-            unit: plain,
-            least: 1.0,
-            lines: load,
-        },
-        Plan {
-            id: "errors",
-            title: "Errors",
-            unit: share,
-            least: 1.0,
-            lines: vec![column("failed requests", true, &|at| {
-                answered(at).then(|| t.failed[at] as f64 / t.requests[at] as f64 * 100.0)
-            })],
-        },
-        Plan {
-            id: "target",
-            title: "Target's machine",
-            unit: share,
-            least: 100.0,
-            lines: machines,
-        },
-    ]
+    lines.retain(|line| line.greatest() > 0.0);
+    lines
 }
 
 /// The chart as SVG; `None` if it cannot be drawn, and the page goes without it.
@@ -207,9 +217,9 @@ fn draw(
     size: (u32, u32),
     class: &str,
     length: f64,
-    shaded: &[(Vec<(f64, f64)>, RGBColor)],
+    shaded: &[(&[Span], RGBColor)],
 ) -> Option<String> {
-    let values = plan.lines.iter().flat_map(|line| &line.values);
+    let values = plan.drawn().iter().flat_map(|line| &line.values);
     let most = values.map(|(_, value)| *value).fold(plan.least, f64::max);
     let top = if plan.least >= 100.0 { most } else { most * 1.08 };
     let top = if top > 0.0 { top } else { 1.0 };
@@ -242,7 +252,7 @@ fn draw(
             .y_label_formatter(&|value| (plan.unit)(*value))
             .draw()
             .ok()?;
-        for (line, (colour, _)) in plan.lines.iter().zip(COLOURS) {
+        for (line, (colour, _)) in plan.drawn().iter().zip(COLOURS) {
             let points = thinned(&line.values, size.0 as usize, line.most);
             chart
                 .draw_series(LineSeries::new(points, colour.stroke_width(2)))
@@ -251,7 +261,7 @@ fn draw(
         area.present().ok()?;
     }
     let size = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
-    let names: Vec<&str> = plan.lines.iter().map(|line| line.name.as_str()).collect();
+    let names: Vec<&str> = plan.drawn().iter().map(|line| line.name.as_str()).collect();
     let label = escape(&format!(
         "{} over {}: {}. {}",
         plan.title,
@@ -278,7 +288,7 @@ fn seconds(second: f64) -> String {
 
 /// In words, what the greatest value is and when.
 fn peak(plan: &Plan) -> String {
-    let greatest = plan.lines.iter().filter_map(|line| {
+    let greatest = plan.drawn().iter().filter_map(|line| {
         let greatest = line.values.iter().max_by(|a, b| a.1.total_cmp(&b.1));
         greatest.map(|(at, value)| (line, *at, *value))
     });

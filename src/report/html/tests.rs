@@ -8,6 +8,10 @@ use crate::report::saved::fixture::{saved_run, spread};
 use crate::report::saved::{SavedFinding, SavedHost, SavedOutage, SavedValidity};
 
 fn page() -> String {
+    html(&full_run())
+}
+
+fn full_run() -> SavedRun {
     let evil = "<img src=x onerror=alert(1)>";
     let parts = [
         (json!({"name": evil, "url": evil}), spread(300, 10.0), 3),
@@ -69,7 +73,7 @@ fn page() -> String {
         lane: 0,
         reason: String::new(),
     }];
-    html(&run)
+    run
 }
 
 #[test]
@@ -131,4 +135,81 @@ fn a_run_without_anything_has_a_page() {
     let page = html(&saved_run("empty", 0.0, &[]));
     assert!(page.contains("Nothing stands out") && !page.contains("<svg"));
     assert!(page.ends_with("</html>\n"));
+}
+
+#[test]
+fn what_findings_call_full_is_shaded_once_and_named() {
+    let mut run = full_run();
+    let full = |from: usize, to: usize, level: f64| -> Vec<Option<f64>> {
+        (0..60)
+            .map(|at| Some(if (from..to).contains(&at) { level } else { 0.01 }))
+            .collect()
+    };
+    // One after the other, the second while the first still is.
+    let series = &mut run.hosts[0].series;
+    series.insert("cpu_utilization".to_owned(), full(0, 0, 1.0));
+    series.insert("cpu_steal".to_owned(), full(10, 20, 0.5));
+    series.insert("pressure_io".to_owned(), full(15, 30, 0.9));
+    series.insert("run_queue".to_owned(), full(40, 50, 4.0));
+    let page = html(&run);
+    let evil = escape(&run.hosts[0].host);
+    let names = format!(
+        "shaded, for it was full: the CPU that the hypervisor leaves {evil}; the disk (work waits for it) of {evil}; \
+         the CPU (tasks queue for it) of {evil}</p>"
+    );
+    assert!(page.contains(&names), "{names}: {page}");
+    // Two boxes in each of two drawings of six charts.
+    assert_eq!(page.matches("fill=\"#0000B3\" stroke").count(), 2 * 2 * 6);
+    let shade = axis::shade(&run);
+    assert_eq!(shade.full, [(10.0, 30.0), (40.0, 50.0)]);
+    assert_eq!(shade.outages, [(10.0, 60.0)]);
+}
+
+#[test]
+fn pressure_has_a_chart_and_what_has_no_colour_left_is_said() {
+    let mut run = full_run();
+    let first = run.hosts[0].clone();
+    run.hosts = (1..=4)
+        .map(|number| {
+            let mut host = first.clone();
+            host.host = format!("web{number}");
+            let values = |level: f64| vec![Some(level); 60];
+            for (column, level) in [
+                ("cpu_utilization", 0.1 * f64::from(number)),
+                ("memory_utilization", 0.05 * f64::from(number)),
+                ("pressure_memory", if number == 3 { 0.5 } else { 0.0 }),
+                ("pressure_io", 0.2),
+            ] {
+                host.series.insert(column.to_owned(), values(level));
+            }
+            host
+        })
+        .collect();
+    let page = html(&run);
+    let figure = |id: &str| {
+        let from = page.find(&format!("id=\"{id}\"")).expect(id);
+        let rest = &page[from..];
+        rest[..rest.find("</figure>").unwrap()].to_owned()
+    };
+    let pressure = figure("pressure");
+    for part in [
+        "Work that waits on the target",
+        "</span>for memory, web3</span>",
+        "</span>for disks, web4</span>",
+    ] {
+        assert!(pressure.contains(part), "{part}: {pressure}");
+    }
+    // Who never waits takes no line's place.
+    assert!(!pressure.contains("for memory, web1") && !pressure.contains("Not drawn"));
+    let machines = figure("target");
+    assert_eq!(machines.matches("<span class=\"key\">").count(), 6);
+    let left_out = "Not drawn, for a chart has room for 6, but in the table: memory, web2; memory, web1.";
+    assert!(machines.contains(left_out), "{machines}");
+    for number in 1..=4 {
+        for what in ["CPU", "memory"] {
+            let column = format!("<th scope=\"col\">{what}, web{number}</th>");
+            assert!(machines.contains(&column), "{column}: {machines}");
+        }
+    }
+    assert!(!figure("latency").contains("Not drawn"));
 }

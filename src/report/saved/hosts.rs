@@ -61,7 +61,7 @@ fn host(name: &str, samples: &[&HostSample]) -> SavedHost {
     saved
 }
 
-fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 31] {
+fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 34] {
     let sockets = sample.sockets;
     let (disk, network, pressure) = (sample.disk.as_ref(), sample.network, sample.pressure);
     [
@@ -84,6 +84,11 @@ fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 31] {
         ("network_received", network.map(|network| network.received)),
         ("network_sent", network.map(|network| network.sent)),
         ("network_lost", network.map(|network| network.lost)),
+        ("network_loss", network.map(|network| network.loss)),
+        (
+            "network_utilization",
+            network.and_then(|network| network.utilization),
+        ),
         (
             "listen_overflows",
             sample.listen.map(|listen| listen.overflows as f64),
@@ -102,6 +107,7 @@ fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 31] {
         ("cpu_steal", Some(sample.cpu_steal)),
         ("cpu_iowait", Some(sample.cpu_iowait)),
         ("memory_used", Some(sample.mem_used_ratio())),
+        ("run_queue", sample.run_queue()),
         ("load1", sample.load.map(|load| load[0])),
         ("tcp_in_use", sockets.map(|sockets| sockets.in_use as f64)),
         ("tcp_time_wait", sockets.map(|sockets| sockets.time_wait as f64)),
@@ -119,6 +125,8 @@ fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess
         at.push(seconds(Duration::from_nanos(sample.at)));
         let sum = |of: &dyn Fn(&ProcessSample) -> f64| Some(mine.iter().map(|p| of(p)).sum::<f64>());
         let open: Option<f64> = mine.iter().map(|p| p.fds.map(f64::from)).sum();
+        let nearest = mine.iter().filter_map(|p| p.files);
+        let nearest = nearest.max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         for (column, value) in [
             ("cpu_cores", sum(&|p| p.cpu_cores)),
             ("memory", sum(&|p| p.rss as f64)),
@@ -126,6 +134,13 @@ fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess
             ("restarts", sum(&|p| f64::from(p.restarts))),
             ("threads", sum(&|p| f64::from(p.threads))),
             ("open_files", open),
+            ("open_files_utilization", nearest.map(Used::ratio)),
+            (
+                "open_files_limit",
+                nearest
+                    .filter(|files| files.max > 0)
+                    .map(|files| files.max as f64),
+            ),
         ] {
             columns.entry(column.to_owned()).or_default().push(value);
         }
@@ -199,6 +214,31 @@ mod tests {
         assert!(hosts[0].series["load1"].iter().all(Option::is_none));
         assert_eq!(hosts[0].series["memory_used"][0], Some(0.75));
         assert_eq!(hosts[0].processes[0].at.len(), 5);
+    }
+
+    #[test]
+    fn of_two_processes_the_one_that_is_nearer_to_its_limit_tells() {
+        let mut one = sample(1, 0.5, Some(1.0));
+        let mut other = one.processes[0].clone();
+        one.processes[0].files = Some(Used { used: 90, max: 100 });
+        other.files = Some(Used { used: 900, max: 9000 });
+        one.processes.push(other);
+        one.runnable = Some(5);
+        one.network = Some(crate::metrics::NetworkUse {
+            loss: 0.25,
+            utilization: Some(0.75),
+            ..crate::metrics::NetworkUse::default()
+        });
+        let hosts = hosts(&[one]);
+        let process = &hosts[0].processes[0].series;
+        assert_eq!(process["open_files_utilization"], [Some(0.9)]);
+        assert_eq!(process["open_files_limit"], [Some(100.0)]);
+        let machine = &hosts[0].series;
+        assert_eq!(machine["run_queue"], [Some(2.5)]);
+        assert_eq!(
+            (&machine["network_loss"][0], &machine["network_utilization"][0]),
+            (&Some(0.25), &Some(0.75))
+        );
     }
 
     #[test]

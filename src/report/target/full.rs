@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::metrics::HostSample;
+use crate::metrics::{HostSample, Used};
 use crate::report::limits;
 
 /// A limit that was touched.
@@ -38,7 +38,7 @@ impl fmt::Display for Shortage {
 type Share = fn(&HostSample) -> Option<f64>;
 
 /// From which share on a resource counts as full.
-const FULL: [(&str, f64, Share); 11] = [
+const FULL: [(&str, f64, Share); 16] = [
     ("CPU", limits::CPU, |host| Some(host.cpu_utilization())),
     ("one core (work that is not spread)", limits::ONE_CORE, |host| {
         host.busiest_core()
@@ -62,8 +62,27 @@ const FULL: [(&str, f64, Share); 11] = [
     ("open files of the machine", limits::FILES, |host| {
         Some(host.files?.ratio())
     }),
+    ("open files of a watched process", limits::FILES, |host| {
+        let shares = host.processes.iter().filter_map(|process| process.files);
+        shares.map(Used::ratio).reduce(f64::max)
+    }),
     ("tracked connections", limits::CONNTRACK, |host| {
         Some(host.conntrack?.ratio())
+    }),
+    ("a network link", limits::NETWORK, |host| {
+        host.network?.utilization
+    }),
+    ("network (packets lost)", limits::LOSS, |host| {
+        let network = host.network.filter(|network| network.lost >= limits::LOST)?;
+        Some(network.loss)
+    }),
+    (
+        "CPU (tasks wait for a core)",
+        limits::RUN_QUEUE,
+        HostSample::run_queue,
+    ),
+    ("CPU (work waits for it)", limits::CPU_WAIT, |host| {
+        Some(host.pressure?.cpu)
     }),
 ];
 

@@ -62,6 +62,11 @@ fn linux_4_4() {
     let network = sample.network.expect("network");
     near(network.received, 100_000.0);
     near(network.sent, 300_000.0);
+    // 100 packets of 1000 in 2 s; of a link of a gigabit, in the direction that has more to do.
+    near(network.lost, 50.0);
+    near(network.loss, 0.1);
+    near(network.utilization.expect("a speed"), 300_000.0 / 125e6);
+    assert_eq!(sample.runnable, Some(1), "two, one of them who read it");
     assert_eq!(
         sample.listen,
         Some(ListenDrops {
@@ -81,6 +86,7 @@ fn linux_4_4() {
     assert_eq!(sample.cost, None, "a kernel without schedstat");
     assert_eq!(sampler.page, 4096);
     let counters = sample.counters.expect("counters");
+    assert_eq!(counters.running, Some(2));
     assert_eq!(counters.disks[0].columns.len(), 11);
     assert_eq!(
         (counters.boot, counters.forks),
@@ -205,6 +211,12 @@ fn linux_6_8_with_fields_of_the_future_and_counters_that_went_backwards() {
     let network = sample.network.expect("network");
     near(network.received, 0.0);
     near(network.sent, 2000.0);
+    near(network.loss, 0.0);
+    assert_eq!(
+        network.utilization, None,
+        "a driver that does not know its speed, and a pair of virtual links"
+    );
+    assert_eq!(sample.runnable, Some(0), "nobody but who read it");
     assert_eq!(sample.sockets, None);
     assert_eq!(counters.disks[0].columns.len(), 17);
     assert_eq!(sampler.page, 65_536);
@@ -251,6 +263,41 @@ fn what_is_dear_is_asked_less_often_and_all_of_it_when_told_so() {
     assert!(
         all.iter().any(|path| path == "/proc/pressure/cpu") && all.iter().any(|path| path == "/proc/vmstat")
     );
+}
+
+#[test]
+fn links_are_asked_for_their_speed_in_whole_readings_only() {
+    let host = plain();
+    let columns = "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
+    host.write(
+        "/proc/net/dev",
+        &format!("lo: {columns}\neth0: {columns}\nveth1: {columns}\na/b: {columns}\n"),
+    );
+    host.write("/sys/class/net/eth0/device/uevent", "DRIVER=x\n");
+    host.write("/sys/class/net/eth0/speed", "100\n");
+    let mut sampler = host.open(&[]).expect("sampler");
+    let mut second = 100;
+    let mut asked = |sampler: &mut Sampler| {
+        second += 1;
+        host.write("/proc/uptime", &format!("{second}.00 1.0\n"));
+        let sample = sampler.read().expect("sample");
+        let asked = host.change(|texts| texts.asked.clone());
+        let of_links = asked.into_iter().filter(|path| path.starts_with("/sys/class"));
+        (of_links.collect::<Vec<_>>(), sample.network.expect("network"))
+    };
+    let (paths, network) = asked(&mut sampler);
+    assert!(paths.is_empty() && network.utilization == Some(0.0), "{paths:?}");
+    sampler.whole();
+    let (paths, _) = asked(&mut sampler);
+    assert_eq!(
+        paths,
+        ["/sys/class/net/eth0/device/uevent", "/sys/class/net/eth0/speed"]
+    );
+    // The driver went, and with it what it said.
+    host.change(|texts| texts.files.remove("/sys/class/net/eth0/speed"));
+    sampler.whole();
+    asked(&mut sampler);
+    assert_eq!(asked(&mut sampler).1.utilization, None);
 }
 
 #[test]

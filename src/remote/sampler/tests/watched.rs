@@ -1,6 +1,7 @@
 //! Processes that are watched: their sums, their children, their ends, and those that take their ids.
 
 use super::*;
+use crate::metrics::Used;
 use crate::remote::procfs::process_stat;
 
 /// A process: id, parent, start, ticks, state, name.
@@ -210,11 +211,55 @@ fn who_is_not_there_is_named_with_what_is() {
     assert_eq!(found.expect("it came").restarts, 0);
 }
 
+/// A process may have so many files open.
+fn limit(host: &Host, pid: u32, most: &str) {
+    let text = include_str!("../golden/limits.txt").replace("1024  ", &format!("{most:6}"));
+    host.write(&format!("/proc/{pid}/limits"), &text);
+}
+
+#[test]
+fn open_files_count_against_the_limit_of_the_process_that_is_nearest_to_its_own() {
+    let host = plain();
+    let all = [
+        (7, 1, 50, 0, 'S', "a"),
+        (8, 7, 50, 0, 'S', "a"),
+        (9, 7, 50, 0, 'S', "a"),
+        (10, 7, 50, 0, 'S', "a"),
+    ];
+    processes(&host, &all);
+    for (pid, most) in [(7, "10"), (8, "unlimited"), (9, "20"), (10, "nonsense")] {
+        limit(&host, pid, most);
+    }
+    host.change(|texts| texts.folders.insert("/proc/9/fd".to_owned(), 19));
+    let mut sampler = host.open(&["a"]).expect("sampler");
+    let mut asked = Vec::new();
+    for turn in 0..400 {
+        if turn == 200 {
+            // It gave itself more: that shows when it is next asked.
+            limit(&host, 9, "190");
+        }
+        let files = sampler.read().expect("sample").processes[0].files;
+        let paths = host.change(|texts| texts.asked.clone());
+        asked.push(paths.iter().filter(|path| path.ends_with("/limits")).count());
+        let expected = match turn {
+            // Two processes at a time.
+            0 | 200..350 => continue,
+            1..200 => (19, 20),
+            _ => (5, 10),
+        };
+        let Used { used, max } = files.expect("files and limits");
+        assert_eq!((used, max), expected, "reading {turn}");
+    }
+    assert!(asked.iter().all(|count| *count <= 2), "{asked:?}");
+    assert!((4..=6).contains(&asked.iter().sum::<usize>()), "{asked:?}");
+}
+
 #[test]
 fn open_files_that_may_not_be_counted_are_not_told() {
     let host = plain();
     processes(&host, &[(7, 1, 50, 0, 'S', "a")]);
     host.change(|texts| texts.folders.clear());
     let mut sampler = host.open(&["a"]).expect("sampler");
-    assert_eq!(sampler.read().expect("sample").processes[0].fds, None);
+    let process = sampler.read().expect("sample").processes[0].clone();
+    assert_eq!((process.fds, process.files), (None, None));
 }

@@ -27,6 +27,10 @@ pub(super) struct Full {
 enum Unit {
     Share,
     Cores,
+    /// Tasks for each core.
+    Tasks,
+    /// A share of so many files.
+    Files(f64),
     Events,
 }
 
@@ -64,13 +68,47 @@ impl Full {
         match self.unit {
             Unit::Share => format!("{:.0} %", self.median() * 100.0),
             Unit::Cores => format!("{:.2} cores", self.median()),
+            Unit::Tasks => format!("{:.1} tasks for each core", self.median()),
+            Unit::Files(most) => format!("{:.0} of {most:.0}", self.median() * most),
             Unit::Events => format!("{:.0}", self.peak()),
         }
     }
 }
 
+impl Full {
+    /// Each time in which it was full, in seconds since the load began: two readings in a row at the least, or what happened.
+    pub(super) fn spans(&self) -> Vec<(f64, f64)> {
+        let mut spans: Vec<(f64, f64)> = Vec::new();
+        // A reading speaks of the time since the one before it.
+        let before = |at: usize| match at.checked_sub(1) {
+            Some(before) => self.readings[before].0,
+            None => (self.readings[at].0 - 1.0).max(0.0),
+        };
+        if self.unit == Unit::Events {
+            let mut count = 0.0;
+            for (at, (time, value)) in self.readings.iter().enumerate() {
+                if *value > count {
+                    spans.push((before(at), *time));
+                }
+                count = *value;
+            }
+            return spans;
+        }
+        let mut at = 0;
+        while at < self.readings.len() {
+            let full = self.readings[at..].iter();
+            let row = full.take_while(|(_, value)| *value >= self.limit).count();
+            if row >= 2 {
+                spans.push((before(at), self.readings[at + row - 1].0));
+            }
+            at += row.max(1);
+        }
+        spans
+    }
+}
+
 /// A column, from which value on it is full, and what it is.
-const SHARES: [(&str, f64, &str); 11] = [
+const SHARES: [(&str, f64, &str); 14] = [
     (
         "cpu_throttled",
         limits::THROTTLED,
@@ -101,11 +139,18 @@ const SHARES: [(&str, f64, &str); 11] = [
         limits::CONNTRACK,
         "the number of tracked connections of",
     ),
-    ("pressure_cpu", 0.75, "the CPU (work waits for it) of"),
+    ("network_utilization", limits::NETWORK, "a network link of"),
+    ("network_loss", limits::LOSS, "the network (packets lost) of"),
+    (RUN_QUEUE, limits::RUN_QUEUE, "the CPU (tasks queue for it) of"),
+    ("pressure_cpu", limits::CPU_WAIT, "the CPU (work waits for it) of"),
 ];
 
+const RUN_QUEUE: &str = "run_queue";
+
 /// Shares that stay near nothing until shortly before they are full; the others rise with the load.
-const SUDDEN: [&str; 5] = [
+const SUDDEN: [&str; 7] = [
+    RUN_QUEUE,
+    "network_loss",
     "cpu_throttled",
     "cpu_steal",
     "pressure_memory",
@@ -130,6 +175,8 @@ pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64, ease: f64) -> Vec
         let utilization = joined.host(host, "cpu_utilization");
         let spare = since(&utilization, hurt);
         let spare = spare.is_empty() || median(&spare) < limits::SPARE;
+        let of_processes = host.processes.iter();
+        found.extend(of_processes.filter_map(|process| own_files(joined, host, process, ease)));
         let before = found.len();
         if spare {
             let processes = host.processes.iter();
@@ -144,30 +191,52 @@ pub(super) fn full(run: &SavedRun, joined: &Joined, hurt: f64, ease: f64) -> Vec
             } else {
                 limit * ease
             };
-            let mut shares = joined.host(host, column);
-            if column == "cpu_utilization" {
-                // What the hypervisor takes is gone as well.
-                let steal = joined.host(host, "cpu_steal");
-                if steal.len() == shares.len() {
-                    let both = shares.iter_mut().zip(&steal);
-                    both.for_each(|((_, busy), (_, steal))| *busy = (*busy + steal).min(1.0).max(*busy));
-                }
-            }
-            found.extend(rows(shares, limit).map(|(onset, readings)| Full {
-                what: format!("{what} {}", host.host),
-                onset,
-                of_machine_cpu: column == "cpu_utilization",
-                is_event: false,
-                unit: Unit::Share,
-                readings,
-                limit,
-            }));
+            found.extend(
+                rows(shares(joined, host, column), limit).map(|(onset, readings)| Full {
+                    what: format!("{what} {}", host.host),
+                    onset,
+                    of_machine_cpu: column == "cpu_utilization",
+                    is_event: false,
+                    unit: if column == RUN_QUEUE {
+                        Unit::Tasks
+                    } else {
+                        Unit::Share
+                    },
+                    readings,
+                    limit,
+                }),
+            );
         }
         for (column, what) in EVENTS {
             found.extend(event(joined, host, column, what));
         }
     }
     found
+}
+
+/// What counts of a column.
+fn shares(joined: &Joined, host: &SavedHost, column: &str) -> Vec<(f64, f64)> {
+    let mut shares = joined.host(host, column);
+    let mut with = |other: &str, change: fn(f64, f64) -> f64| {
+        let other = joined.host(host, other);
+        if other.len() == shares.len() {
+            let both = shares.iter_mut().zip(&other);
+            both.for_each(|((_, share), (_, other))| *share = change(*share, *other));
+        }
+    };
+    match column {
+        // What the hypervisor takes is gone as well.
+        "cpu_utilization" => with("cpu_steal", |busy, steal| (busy + steal).min(1.0).max(busy)),
+        // A few packets are lost everywhere, and of few they are many.
+        "network_loss" => with(
+            "network_lost",
+            |loss, lost| {
+                if lost >= limits::LOST { loss } else { 0.0 }
+            },
+        ),
+        _ => {}
+    }
+    shares
 }
 
 fn since(readings: &[(f64, f64)], at: f64) -> Vec<f64> {
@@ -185,6 +254,29 @@ fn rows(readings: Vec<(f64, f64)>, limit: f64) -> Option<(f64, Vec<(f64, f64)>)>
         .checked_sub(1)
         .map_or((readings[first].0 - 1.0).max(0.0), |before| readings[before].0);
     Some((onset, readings))
+}
+
+/// A process that has nearly as many files open as it may have: what a connection is, too.
+fn own_files(joined: &Joined, host: &SavedHost, process: &SavedProcess, ease: f64) -> Option<Full> {
+    let limit = limits::FILES * ease;
+    let (onset, readings) = rows(joined.process(process, "open_files_utilization"), limit)?;
+    let most = median(&since(&joined.process(process, "open_files_limit"), onset));
+    Some(Full {
+        what: format!(
+            "the number of files that {} may have open (ulimit -n, on {})",
+            process.name, host.host
+        ),
+        onset,
+        of_machine_cpu: false,
+        is_event: false,
+        unit: if most > 0.0 {
+            Unit::Files(most)
+        } else {
+            Unit::Share
+        },
+        readings,
+        limit,
+    })
 }
 
 /// A process that keeps a whole number of cores busy and no more, while the machine has others to spare: as many threads
