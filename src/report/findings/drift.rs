@@ -2,13 +2,15 @@
 //!
 //! Theil's and Sen's slope over blocks of the longest time of constant load, with an interval of 99 % that allows for
 //! neighbours resembling each other. It counts if the interval has one sign and the whole change is large enough to matter.
+//! A step is no drift: what is looked at is what is left without it.
 
 use crate::report::humanize_bytes;
 use crate::report::saved::SavedRun;
 
 use super::joined::{Joined, Point};
 use super::knee::milliseconds;
-use super::stats::{Slope, median, theil_sen};
+use super::stats::{Slope, blocks, theil_sen};
+use super::step;
 use super::{Confidence, Finding};
 
 /// The load may vary this much and be constant.
@@ -17,8 +19,6 @@ const SAME: f64 = 0.05;
 const SHORTEST: f64 = 60.0;
 /// The first part is the target warming up.
 const WARM: f64 = 0.1;
-/// So many means of neighbouring values are looked at, at the most.
-const BLOCKS: usize = 60;
 /// 99 %.
 const Z: f64 = 2.576;
 
@@ -73,7 +73,7 @@ pub(super) fn drifts(run: &SavedRun, joined: &Joined) -> Vec<Finding> {
 }
 
 /// The longest time of constant load, without its beginning; `None` if there is none that is long enough.
-fn steady(points: &[Point]) -> Option<(f64, f64)> {
+pub(super) fn steady(points: &[Point]) -> Option<(f64, f64)> {
     let mut best: Option<(usize, usize)> = None;
     let mut from = 0;
     while from < points.len() {
@@ -103,7 +103,7 @@ fn drift(
     least: f64,
     unit: &dyn Fn(f64) -> String,
 ) -> Option<Finding> {
-    let blocks = blocks(values);
+    let (blocks, _) = blocks(&step::without(values));
     let (first, last) = (blocks.first()?.0, blocks.last()?.0);
     let Slope {
         each: slope,
@@ -139,19 +139,4 @@ fn drift(
         ("from", from),
         ("to", to),
     ]))
-}
-
-/// Medians of neighbouring values, so that neither the cost nor the resemblance of neighbours grows with the run.
-fn blocks(values: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let size = values.len().div_ceil(BLOCKS).max(1);
-    values
-        .chunks(size)
-        .map(|chunk| {
-            let at = chunk.iter().map(|(at, _)| at).sum::<f64>() / chunk.len() as f64;
-            (
-                at,
-                median(&chunk.iter().map(|(_, value)| *value).collect::<Vec<_>>()),
-            )
-        })
-        .collect()
 }

@@ -13,6 +13,7 @@ mod recovery;
 mod saturation;
 mod section;
 pub(in crate::report) mod stats;
+mod step;
 #[cfg(test)]
 pub(in crate::report) mod synthetic;
 mod validity;
@@ -177,6 +178,7 @@ pub fn findings(run: &SavedRun) -> Findings {
     let hurt = hurt(&list);
     list.extend(saturation::saturation(run, &joined, hurt, &validity));
     list.extend(recovery::recovered(run, &joined));
+    list.extend(step::stepped(&joined));
     list.extend(drift::drifts(run, &joined));
     list.extend(cost::per_request(run, &joined));
     list.extend(cost::tunnel_share(run));

@@ -24,6 +24,21 @@ pub(super) fn spread(values: &[f64]) -> f64 {
     1.4826 * median(&distances)
 }
 
+/// So many medians of neighbouring values are looked at, at the most.
+const BLOCKS: usize = 60;
+
+/// Medians of neighbouring values with their mean times, so that neither the cost nor the resemblance of neighbours grows with the
+/// run; and of how many values each is.
+pub(super) fn blocks(values: &[(f64, f64)]) -> (Vec<(f64, f64)>, usize) {
+    let size = values.len().div_ceil(BLOCKS).max(1);
+    let block = |chunk: &[(f64, f64)]| {
+        let at = chunk.iter().map(|(at, _)| at).sum::<f64>() / chunk.len() as f64;
+        let values: Vec<f64> = chunk.iter().map(|(_, value)| *value).collect();
+        (at, median(&values))
+    };
+    (values.chunks(size).map(block).collect(), size)
+}
+
 /// The bounds of a share of which `hits` of `total` were seen, `z` standard deviations wide (Wilson 1927): unlike the plain
 /// interval it holds for few hits.
 pub(in crate::report) fn wilson(hits: f64, total: f64, z: f64) -> (f64, f64) {

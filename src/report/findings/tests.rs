@@ -214,7 +214,64 @@ fn drifts() -> Vec<Rate> {
         saved.hosts = vec![host(&columns, &[("server", "memory", memory.collect())])];
         findings(&saved)
     };
+    let level = |at: f64, from: f64, to: f64| if (from..to).contains(&at) { 1.3 } else { 1.0 };
+    let stepped = |found: &Findings, at: f64| {
+        found.named("step").is_some_and(|step| {
+            (step.at.unwrap() - 600.0 * at).abs() <= 15.0
+                && near(step.evidence["to"] / step.evidence["from"], 1.3, 0.1)
+        })
+    };
     vec![
+        count(
+            "latency steps up by 30 % in ten minutes, found within 15 s",
+            95,
+            |seed| {
+                let found = soak(seed, 0.1, &|at| level(at, 0.5, 2.0), &|_| 1.0);
+                stepped(&found, 0.5)
+            },
+        ),
+        count(
+            "the same after a quarter, noise of 15 %, found within 15 s",
+            85,
+            |seed| {
+                let found = soak(seed, 0.15, &|at| level(at, 0.25, 2.0), &|_| 1.0);
+                stepped(&found, 0.25)
+            },
+        ),
+        alarms("latency steps up by 30 %: called a drift", 2, |seed| {
+            let found = soak(seed, 0.1, &|at| level(at, 0.5, 2.0), &|_| 1.0);
+            found.named("drift").is_some()
+        }),
+        alarms("memory steps up by 30 %: called a leak", 2, |seed| {
+            let found = soak(seed, 0.05, &|_| 1.0, &|at| level(at, 0.4, 2.0));
+            found.named("leak").is_some()
+        }),
+        alarms("latency grows by 30 % in ten minutes: called a step", 2, |seed| {
+            soak(seed, 0.1, &|at| 1.0 + 0.3 * at, &|_| 1.0)
+                .named("step")
+                .is_some()
+        }),
+        alarms(
+            "latency grows from the sixth minute on: called a step",
+            2,
+            |seed| {
+                soak(seed, 0.05, &|at| 1.0 + (at - 0.6).max(0.0), &|_| 1.0)
+                    .named("step")
+                    .is_some()
+            },
+        ),
+        alarms(
+            "latency is 30 % higher for two minutes: called a step",
+            2,
+            |seed| {
+                let found = soak(seed, 0.1, &|at| level(at, 0.4, 0.6), &|_| 1.0);
+                found.named("step").is_some()
+            },
+        ),
+        count("memory steps up and leaks 30 % besides: the leak", 90, |seed| {
+            let found = soak(seed, 0.05, &|_| 1.0, &|at| level(at, 0.4, 2.0) + 0.3 * at);
+            found.named("leak").is_some()
+        }),
         count("memory leaks 30 % in ten minutes", 95, |seed| {
             soak(seed, 0.05, &|_| 1.0, &|at| 1.0 + 0.3 * at)
                 .named("leak")
@@ -228,6 +285,9 @@ fn drifts() -> Vec<Rate> {
         alarms("nothing drifts, noise of 15 %", 2, |seed| {
             let found = soak(seed, 0.15, &|_| 1.0, &|_| 1.0);
             found.named("drift").is_some() || found.named("leak").is_some()
+        }),
+        alarms("the same: called a step", 2, |seed| {
+            soak(seed, 0.15, &|_| 1.0, &|_| 1.0).named("step").is_some()
         }),
         alarms("a collector takes memory back every minute", 2, |seed| {
             let found = soak(seed, 0.05, &|_| 1.0, &|at| 1.0 + 0.3 * (at * 10.0).fract());
