@@ -1,5 +1,5 @@
-//! What a CI service reads: the action, the nightly workflow and the script that both come down to. They are parsed, every
-//! command line of ours in them is one that exists, and the script is run as a job runs it.
+//! What a CI service reads: the check of every push, the action, the nightly workflow and the script that both come down to. They
+//! are parsed, every command line of ours in them is one that exists, and the script is run as a job runs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -43,11 +43,48 @@ fn text<'a>(of: &'a Yaml, key: &str) -> &'a str {
 
 const WORKFLOW: &str = ".github/workflows/load-tests.yml";
 
-/// The steps of the action and of the workflow's job.
+const CHECK: &str = ".github/workflows/ci.yml";
+
+fn check_steps() -> Vec<Yaml> {
+    yaml(CHECK)["jobs"]["check"]["steps"].as_vec().unwrap().clone()
+}
+
+/// The steps of the action and of the workflows' jobs.
 fn steps() -> Vec<Yaml> {
     let of_action = yaml("action.yml")["runs"]["steps"].as_vec().unwrap().clone();
     let of_job = yaml(WORKFLOW)["jobs"]["load"]["steps"].as_vec().unwrap().clone();
-    of_action.into_iter().chain(of_job).collect()
+    let all = of_action.into_iter().chain(of_job);
+    all.chain(check_steps()).collect()
+}
+
+#[test]
+fn every_push_is_checked_as_a_person_would_and_the_reports_pictures_are_kept() {
+    let check = yaml(CHECK);
+    assert_eq!(
+        keys(&check["on"]),
+        BTreeSet::from(["push".into(), "pull_request".into()])
+    );
+    // The packages that the check installs have Debian's names.
+    assert!(text(&check["jobs"]["check"], "container").starts_with("debian:"));
+    let steps = check_steps();
+    let place = |what: &str, of: &dyn Fn(&Yaml) -> bool| {
+        let place = steps.iter().position(of);
+        place.unwrap_or_else(|| panic!("no {what} in {CHECK}"))
+    };
+    let run = place(".ci/run", &|step| text(step, "run") == ".ci/run");
+    assert!(root().join(".ci/run").is_file());
+    let checkout = place("checkout", &|step| {
+        text(step, "uses").starts_with("actions/checkout@")
+    });
+    let upload = place("upload", &|step| {
+        text(step, "uses").starts_with("actions/upload-artifact@")
+    });
+    assert!(checkout < run && run < upload);
+    // Also, and above all, when the check has failed; and from where the tests put them.
+    assert_eq!(text(&steps[upload], "if"), "always()");
+    let tests = read("tests/run_report.rs");
+    assert!(tests.contains("Path::new(env!(\"CARGO_TARGET_TMPDIR\")).join(\"report\")"));
+    assert_eq!(text(&steps[upload]["with"], "path"), "target/tmp/report");
 }
 
 /// What a person can choose for the workflow.
