@@ -94,6 +94,37 @@ fn the_run_is_drawn_over_time_and_left_standing() {
 }
 
 #[test]
+fn findings_appear_while_the_run_goes_on() {
+    // A target that lets 20 a second through, and turns away what comes on top of it.
+    let script = Scripted::new(
+        "import http from 'k6/http';
+        export const options = { scenarios: { ramp: { executor: 'ramping-arrival-rate', startRate: 10, timeUnit: '1s',
+          preAllocatedVUs: 40, maxVUs: 40, stages: [{ target: 80, duration: '8s' }, { target: 80, duration: '12s' }] } } };
+        export default function () { http.get(`${__ENV.BASE_URL}/health`); }",
+    );
+    let (shown, code) = on_terminal(&[
+        "run",
+        script.path(),
+        "--ui",
+        "full",
+        "--no-color",
+        "--metrics-addr",
+        "off",
+        "--demo-args",
+        "--capacity 20 --queue 5 --cpu-cost 0s",
+    ]);
+    assert_eq!(code, 0, "{shown}");
+    // Before the last drawing, so while it went on; and not in the first, before there was anything to find.
+    let drawn: Vec<usize> = shown.match_indices("running (").map(|(at, _)| at).collect();
+    let (first, last) = (drawn[1], drawn[drawn.len() - 1]);
+    let found = shown.find("errors exceeded 1 % at ").expect(&shown);
+    assert!(first < found && found < last, "{first} {found} {last}: {shown}");
+    let line = shown[found..].lines().next().unwrap();
+    assert!(line.contains("iterations/s"), "{line}");
+    assert!(shown[last..].contains("FINDINGS"), "{shown}");
+}
+
+#[test]
 fn without_a_terminal_it_says_so_and_shows_plain_lines() {
     let server = Server::start();
     let script = steady(&server);

@@ -202,6 +202,29 @@ fn flagged(trials: u64, runs: u64, base: World, new: World) -> (u64, u64) {
     (any, worse)
 }
 
+/// The rows of the table in `docs/compare.md` begin after this.
+const HEADING: &str = "| runs a side | seconds | what changed | flagged |\n|---|---|---|---|\n";
+
+/// The table there says what has been counted here.
+fn documented(runs: u64, seconds: usize, what: &str, hits: u64, trials: u64) {
+    let (_, rows) = include_str!("../../../docs/compare.md")
+        .split_once(HEADING)
+        .unwrap();
+    let row = format!("| {runs} | {seconds} | {what} | {hits} of {trials} |");
+    let mut rows = rows.lines().take_while(|line| line.starts_with('|'));
+    assert!(rows.any(|line| line == row), "docs/compare.md has no row {row}");
+}
+
+#[test]
+fn the_table_has_no_row_that_nothing_counts() {
+    let (_, rows) = include_str!("../../../docs/compare.md")
+        .split_once(HEADING)
+        .unwrap();
+    let rows = rows.lines().take_while(|line| line.starts_with('|')).count();
+    let counted = include_str!("synthetic.rs").matches("\n    documented(").count();
+    assert_eq!(rows, counted);
+}
+
 fn slower(factor: f64, only: Option<&'static str>) -> World {
     World {
         slower: (factor, only),
@@ -213,18 +236,21 @@ fn slower(factor: f64, only: Option<&'static str>) -> World {
 fn two_runs_of_the_same_are_not_told_apart() {
     let (any, _) = flagged(100, 1, FLAT, FLAT);
     assert!(any <= 5, "{any} of 100 false alarms");
+    documented(1, 120, "nothing", any, 100);
 }
 
 #[test]
 fn ten_percent_are_found_in_two_minutes() {
     let (_, worse) = flagged(100, 1, FLAT, slower(1.1, None));
     assert!(worse >= 90, "found in {worse} of 100");
+    documented(1, 120, "all endpoints 10 % slower", worse, 100);
 }
 
 #[test]
 fn one_slow_endpoint_is_found() {
     let (_, worse) = flagged(40, 1, FLAT, slower(1.2, Some("cart")));
     assert!(worse >= 36, "found in {worse} of 40");
+    documented(1, 120, "one endpoint of eight 20 % slower", worse, 40);
 }
 
 #[test]
@@ -239,6 +265,8 @@ fn a_ramp_is_no_noise() {
         any <= 2 && worse >= 36,
         "{any} of 40 false alarms, found in {worse}"
     );
+    documented(1, 120, "nothing, under a ramp to four times the load", any, 40);
+    documented(1, 120, "the same under that ramp", worse, 40);
 }
 
 #[test]
@@ -253,6 +281,8 @@ fn several_short_runs_tell_too() {
         any <= 2 && worse >= 20,
         "{any} of 40 false alarms, found in {worse}"
     );
+    documented(4, 30, "nothing", any, 40);
+    documented(4, 30, "all endpoints 10 % slower", worse, 40);
 }
 
 #[test]
@@ -267,6 +297,7 @@ fn more_errors_are_found_and_as_many_are_not() {
         },
     );
     assert!(worse >= 36, "found in {worse} of 40");
+    documented(1, 120, "errors from 0.3 % to 1.2 %", worse, 40);
 }
 
 #[test]
