@@ -236,6 +236,130 @@ fn the_job_fits_its_scripts() {
     }
 }
 
+/// The fields that the operator's `PodMonitor` has, of `spec` and of `spec.podMetricsEndpoints[]`: `PodMonitorSpec` with
+/// `NativeHistogramConfig`, and `PodMetricsEndpoint` (without TLS, logins and proxies, which are in `HTTPConfig`), in
+/// `pkg/apis/monitoring/v1/podmonitor_types.go` and `types.go` of prometheus-operator/prometheus-operator. Another is refused.
+const MONITOR: [&str; 21] = [
+    "jobLabel",
+    "podTargetLabels",
+    "podMetricsEndpoints",
+    "selector",
+    "selectorMechanism",
+    "namespaceSelector",
+    "sampleLimit",
+    "targetLimit",
+    "scrapeProtocols",
+    "fallbackScrapeProtocol",
+    "labelLimit",
+    "labelNameLengthLimit",
+    "labelValueLengthLimit",
+    "scrapeClassicHistograms",
+    "nativeHistogramBucketLimit",
+    "nativeHistogramMinBucketFactor",
+    "convertClassicHistogramsToNHCB",
+    "keepDroppedTargets",
+    "attachMetadata",
+    "scrapeClass",
+    "bodySizeLimit",
+];
+const ENDPOINT: [&str; 14] = [
+    "port",
+    "portNumber",
+    "targetPort",
+    "path",
+    "scheme",
+    "params",
+    "interval",
+    "scrapeTimeout",
+    "honorLabels",
+    "honorTimestamps",
+    "trackTimestampsStaleness",
+    "metricRelabelings",
+    "relabelings",
+    "filterRunning",
+];
+/// Its `ScrapeProtocol`s.
+const PROTOCOLS: [&str; 5] = [
+    "PrometheusProto",
+    "OpenMetricsText0.0.1",
+    "OpenMetricsText1.0.0",
+    "PrometheusText0.0.4",
+    "PrometheusText1.0.0",
+];
+
+#[test]
+fn the_operator_knows_every_field_of_the_monitor() {
+    let monitor = file("monitoring/podmonitor.yaml");
+    let top: Vec<String> = keys(&monitor);
+    assert_eq!(top, ["apiVersion", "kind", "metadata", "spec"]);
+    assert_eq!(monitor["apiVersion"].as_str(), Some("monitoring.coreos.com/v1"));
+    let spec = &monitor["spec"];
+    for field in keys(spec) {
+        assert!(MONITOR.contains(&&*field), "spec.{field}");
+    }
+    let endpoints = spec["podMetricsEndpoints"].as_vec().unwrap();
+    assert_eq!(endpoints.len(), 1);
+    for field in keys(&endpoints[0]) {
+        assert!(ENDPOINT.contains(&&*field), "spec.podMetricsEndpoints[].{field}");
+    }
+    let protocols = texts(&spec["scrapeProtocols"]);
+    for protocol in &protocols {
+        assert!(PROTOCOLS.contains(&&**protocol), "{protocol}");
+    }
+    // Native histograms, and the classic ones that the dashboards and rules read.
+    assert_eq!(protocols[0], "PrometheusProto");
+    assert_eq!(spec["scrapeClassicHistograms"].as_bool(), Some(true));
+}
+
+/// The keys of a map, in their order.
+fn keys(of: &Yaml) -> Vec<String> {
+    let map = of.as_hash().unwrap();
+    map.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
+}
+
+/// The lines in docs/scaling.md that wait for a Job of this name, as they are typed.
+fn waits() -> String {
+    let document = read("docs/scaling.md");
+    let lines = document.lines().map(str::trim);
+    let wait = lines.filter(|line| line.starts_with("ended()") || line.starts_with("ended "));
+    wait.fold(String::new(), |all, line| all + line + "\n")
+}
+
+#[test]
+fn waiting_for_a_job_ends_also_when_a_generator_or_a_threshold_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = std::env::var("PATH").unwrap();
+    let path = format!("{}:{old}", folder.path().display());
+    let conditions = |text: &str| {
+        let program = folder.path().join("kubectl");
+        let script = format!("#!/bin/sh\necho \"$*\" >>\"$CALLED\"\nprintf '%s' '{text}'\n");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let called = folder.path().join("called");
+    let wait = |seconds: &str| {
+        let mut command = Command::new("timeout");
+        command.args([seconds, "sh", "-c", &waits()]);
+        let ended = command.env("PATH", &path).env("CALLED", &called).status();
+        ended.unwrap().code()
+    };
+    assert!(waits().lines().count() > 1, "{}", waits());
+    for ended in ["Complete", "SuccessCriteriaMet Complete", "FailureTarget Failed"] {
+        conditions(ended);
+        assert_eq!(wait("60"), Some(0), "{ended}");
+    }
+    let asked = std::fs::read_to_string(&called).unwrap();
+    assert!(
+        asked.lines().all(|line| line.starts_with("get job loadgen")),
+        "{asked}"
+    );
+    // One that goes on is waited for.
+    for running in ["", "Suspended", "FailureTarget"] {
+        conditions(running);
+        assert_eq!(wait("1"), Some(124), "{running}");
+    }
+}
+
 #[test]
 fn what_is_merged_are_the_files_of_the_pods() {
     let merge = file("merge/job.yaml");
