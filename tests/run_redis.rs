@@ -12,7 +12,7 @@ mod tls_support;
 use std::time::Duration;
 
 use redis_support::Redis;
-use run_support::{Ended, Points, Running, Scripted, Server, eventually, free_port, loadgen};
+use run_support::{Ended, Points, Running, Scripted, Server, eventually, free_port, get, loadgen, sum};
 
 fn run(script: &Scripted, arguments: &[&str]) -> (Ended, Points) {
     let out = format!("json={}", script.file("out.json"));
@@ -172,6 +172,34 @@ fn a_server_that_comes_back_is_connected_to_again_and_connections_are_few() {
     });
     redis.restart();
     run.wait().expect(0);
+}
+
+/// Commands are no requests of any metric, so it is the bytes that tell a long iteration from one that stands still.
+#[test]
+fn a_long_iteration_shows_what_comes_in_while_it_goes_on() {
+    let redis = Redis::start();
+    let script = Scripted::new(&format!(
+        "{HEAD} import {{ group, sleep }} from 'k6';
+        export const options = {{ scenarios: {{ s: {{ executor: 'shared-iterations', gracefulStop: '0s' }} }} }};
+        const client = new redis.Client({{ socket: {{ host: '127.0.0.1', port: Number(__ENV.PORT) }} }});
+        export default async function () {{
+            for (;;) {{ await client.set('a', 'b'); group('waiting', () => sleep(0.2)); }}
+        }}"
+    ));
+    let (port, address) = (
+        format!("PORT={}", redis.port),
+        format!("127.0.0.1:{}", free_port()),
+    );
+    let flags = ["-q", "--metrics-addr", &address, "--env", &port];
+    let running = Running::start(&[&["run", script.path()], &flags[..]].concat());
+    let page = eventually(Duration::from_mins(2), "bytes of an iteration under way", || {
+        let page = get(&address, "/metrics").ok()?;
+        (sum(&page, "loadgen_data_received_bytes_total", &[]) > 0.0).then_some(page)
+    });
+    assert!(sum(&page, "loadgen_data_sent_bytes_total", &[]) > 0.0, "{page}");
+    assert_eq!(sum(&page, "loadgen_iterations_total", &[]), 0.0, "{page}");
+    running.signal("INT");
+    running.wait().expect(105);
 }
 
 #[test]

@@ -337,3 +337,19 @@ fn the_page_of_the_target_is_node_exporters() {
         assert!(known.contains(&said), "{said}");
     }
 }
+
+#[test]
+fn an_interval_that_makes_no_sense_is_said() {
+    for (interval, said) in [("10ms", "at least 100 ms"), ("31s", "at most 30 s")] {
+        let arguments = [
+            "hit",
+            "http://127.0.0.1:9/",
+            "-n",
+            "1",
+            "--sample-interval",
+            interval,
+        ];
+        let ended = run_support::run(&arguments).expect(104);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
+}

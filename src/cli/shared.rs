@@ -24,6 +24,7 @@ use crate::script::Secrets;
 const LINGER: &str = "60s";
 /// The shortest `--sample-interval`.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
+const LONGEST_SAMPLE: Duration = Duration::from_secs(30);
 /// How often metrics are pushed unless told otherwise, and at most.
 const PUSH: Duration = Duration::from_secs(5);
 const SHORTEST_PUSH: Duration = Duration::from_secs(1);
@@ -107,7 +108,7 @@ pub struct ResultArgs {
     /// --sample-local)
     #[arg(long, value_name = "NAME|PID|PORT", help_heading = "Target")]
     pub watch: Vec<String>,
-    /// How often the target is sampled [default: 1s]
+    /// How often the target is sampled, from 100ms to 30s [default: 1s]
     #[arg(long, value_name = "DURATION", help_heading = "Target")]
     pub sample_interval: Option<String>,
     /// Messages.
@@ -319,6 +320,12 @@ fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
     }
     // A port alone is one of this machine's.
     let full = match address.strip_prefix(':') {
+        if interval > LONGEST_SAMPLE {
+            return Err(format!(
+                "--sample-interval: it must be at most {} s, or a target that is sampled looks like one that does not answer",
+                LONGEST_SAMPLE.as_secs()
+            ));
+        }
         Some(port) => format!("127.0.0.1:{port}"),
         None => address.replace("localhost:", "127.0.0.1:"),
     };

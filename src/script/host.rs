@@ -18,13 +18,14 @@ use super::{
     fiber::{Bridge, interruption},
     modules::verify::{Exec, Remote},
     program::Program,
+    traffic::Traffic,
     user::{Seat, Turn},
     variables::origin,
 };
 use crate::{
     metrics::{
         Epoch, IterationEnd, IterationSpan, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, Tracer,
-        Tracing, Trail, builtin,
+        Tracing, Trail,
     },
     net::Throttle,
     net::{self, NetError, Target, code},
@@ -229,9 +230,7 @@ pub struct Host {
     /// Whether it is making an array for all virtual users.
     pub making: Cell<bool>,
     /// Wire bytes since they were last recorded.
-    pub sent: Cell<u64>,
-    /// Wire bytes since they were last recorded.
-    pub received: Cell<u64>,
+    traffic: Traffic,
 }
 
 /// How the host is found from a context.
@@ -268,8 +267,7 @@ impl Host {
             rejections: RefCell::default(),
             required: RefCell::default(),
             making: Cell::new(false),
-            sent: Cell::new(0),
-            received: Cell::new(0),
+            traffic: Traffic::default(),
             workshop,
         })
     }
@@ -327,22 +325,36 @@ impl Host {
         self.workshop.recorder.add(metric, tags, self.now(), value);
     }
 
-    /// Counts wire bytes (sent, received); they are recorded when the order ends.
-    pub fn add_bytes(&self, (sent, received): (u64, u64)) {
-        self.sent.set(self.sent.get() + sent);
-        self.received.set(self.received.get() + received);
+    /// Counts wire bytes (sent, received) now.
+    pub fn add_bytes(&self, bytes: (u64, u64)) {
+        self.add_bytes_at(bytes, self.now());
+    }
+
+    /// Counts wire bytes (sent, received); they are recorded when the order ends, or when it lasts.
+    pub fn add_bytes_at(&self, bytes: (u64, u64), now: u64) {
+        if self.traffic.add(bytes, now) {
+            self.record_bytes(self.in_group(&self.root));
+        }
+    }
+
+    fn record_bytes(&self, tags: TagsId) {
+        for (metric, bytes) in self.traffic.take() {
+            self.record(metric, tags, bytes);
+        }
     }
 
     /// Enters a group by its full path; an empty path is outside all groups.
     pub fn set_group(&self, path: &str) {
         path.clone_into(&mut self.group.borrow_mut());
-        self.context.set(
-            if self.workshop.registry.system_tags().contains(SystemTag::Group) {
-                self.workshop.recorder.context(self.base.get(), &[(GROUP, path)])
-            } else {
-                self.base.get()
-            },
-        );
+        self.context.set(self.in_group(path));
+    }
+
+    fn in_group(&self, path: &str) -> TagsId {
+        if self.workshop.registry.system_tags().contains(SystemTag::Group) {
+            self.workshop.recorder.context(self.base.get(), &[(GROUP, path)])
+        } else {
+            self.base.get()
+        }
     }
 
     /// Gives all later samples of this user a tag, until it is taken away again.
@@ -462,16 +474,8 @@ impl Host {
     pub fn end_order(&self) {
         self.forget();
         self.set_group(&self.root);
-        let tags = self.context();
-        self.add_bytes(self.client.take_interrupted_bytes());
-        for (metric, bytes) in [
-            (builtin::DATA_SENT, self.sent.take()),
-            (builtin::DATA_RECEIVED, self.received.take()),
-        ] {
-            if bytes > 0 {
-                self.record(metric, tags, bytes as f64);
-            }
-        }
+        self.traffic.end(self.client.take_interrupted_bytes());
+        self.record_bytes(self.context());
         let http = &self.workshop.http;
         self.client
             .end_iteration(http.no_vu_connection_reuse, !http.no_cookies_reset);

@@ -29,6 +29,7 @@ mod secrets;
 mod shared;
 mod source;
 mod text;
+mod traffic;
 mod user;
 mod variables;
 

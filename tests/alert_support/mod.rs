@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -45,6 +46,19 @@ impl Webhook {
             }
         });
         Webhook { address, told }
+    }
+
+    /// The names of alerts that were told of as firing, with their generator.
+    pub fn firing(&self) -> BTreeSet<(String, String)> {
+        let told = self.told.lock().unwrap();
+        let alerts = told.iter().flat_map(|message| list(&message["alerts"]));
+        alerts
+            .filter(|alert| alert["status"] == "firing")
+            .map(|alert| {
+                let of = |label| text(&alert["labels"], label).to_owned();
+                (of("alertname"), of("instance"))
+            })
+            .collect()
     }
 
     /// The names of alerts that were told of, with their status.

@@ -217,7 +217,7 @@ impl<'a> Tally<'a> {
                 hop.span(epoch, tags, failed, self.hops - 1)
             });
         }
-        host.add_bytes((hop.sent, hop.received));
+        host.add_bytes_at((hop.sent, hop.received), epoch.nanos(hop.ended));
     }
 }
 
