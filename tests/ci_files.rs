@@ -119,6 +119,36 @@ fn the_workflow_runs_nightly_and_on_demand_and_the_action_is_given_what_it_takes
     }
 }
 
+/// The check with npm, which `cargo test` does without: a change of a dashboard, or of Grafana's version, starts it.
+#[test]
+fn dashboards_are_checked_when_they_change() {
+    let workflow = yaml(".github/workflows/dashboards.yml");
+    for event in ["push", "pull_request"] {
+        let paths = workflow["on"][event]["paths"].as_vec().unwrap();
+        let paths: Vec<&str> = paths.iter().map(|path| path.as_str().unwrap()).collect();
+        assert!(paths.contains(&"grafana/**") && paths.contains(&"docker-compose.yml"));
+        for path in paths {
+            let file = root().join(path.trim_end_matches("/**"));
+            assert!(file.exists(), "{path}");
+        }
+    }
+    let steps = workflow["jobs"]["types"]["steps"].as_vec().unwrap();
+    let (mut runs, mut node) = (Vec::new(), false);
+    for step in steps {
+        match text(step, "uses") {
+            "" => runs.push(text(step, "run")),
+            uses => {
+                assert!(uses.starts_with("actions/") && uses.contains("@v"), "{uses}");
+                node |= uses.starts_with("actions/setup-node@");
+            }
+        }
+    }
+    // The same as the recipe's.
+    assert!(node && runs == ["grafana/check-types.sh"], "{runs:?}");
+    assert!(read("justfile").contains("check-dashboards:\n    grafana/check-types.sh\n"));
+    assert!(read(runs[0]).contains("@grafana/schema@"));
+}
+
 #[test]
 fn results_are_uploaded_also_after_a_failure_and_the_failure_is_said_last() {
     let all = yaml("action.yml")["runs"]["steps"].as_vec().unwrap().clone();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod grafana_support;
+mod grpc_support;
 mod run_support;
 mod ssh_support;
 
@@ -11,18 +12,21 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
-use grafana_support::queries::{Variables, ask, asked};
-use grafana_support::{Prometheus, dashboards, metrics, read, text, yaml};
+use grafana_support::queries::{Variables, ask, asked, shows};
+use grafana_support::{Prometheus, dashboards, list, metrics, read, text, yaml};
+use grpc_support::Room;
 use run_support::{Running, Scripted, eventually, free_port, get, loadgen};
 use serde_json::Value;
 use ssh_support::{Home, Sshd};
 
 /// A spike in small, with something for every panel: a rate and a number of users, requests that fail, iterations that
-/// are dropped, a WebSocket, a threshold that does not hold.
+/// are dropped, a WebSocket, gRPC, a threshold that does not hold.
 const SPIKE: &str = "
     import http from 'k6/http';
     import ws from 'k6/ws';
-    import { check, group } from 'k6';
+    import grpc from 'k6/net/grpc';
+    import { check, group, sleep } from 'k6';
+    const room = new grpc.Client();
     const seconds = Number(__ENV.SECONDS);
     export const options = {
       scenarios: {
@@ -32,6 +36,7 @@ const SPIKE: &str = "
         },
         users: { executor: 'constant-vus', vus: 2, duration: `${seconds}s` },
         listener: { executor: 'constant-vus', vus: 1, duration: `${seconds}s`, exec: 'listen', gracefulStop: '2s' },
+        caller: { executor: 'constant-vus', vus: 1, duration: `${seconds}s`, exec: 'call', gracefulStop: '2s' },
       },
       thresholds: { http_req_failed: ['rate<0.0001'], http_req_duration: ['p(95)<60000'] },
     };
@@ -44,6 +49,13 @@ const SPIKE: &str = "
         socket.on('open', () => { socket.ping(); socket.send('{\"type\":\"ping\"}'); });
         socket.setTimeout(() => socket.close(), 500);
       });
+    }
+    export function call() {
+      if (__ITER === 0) room.connect(__ENV.GRPC, { plaintext: true, reflect: true });
+      room.invoke('room.v1.Room/Greet', 'a');
+      const numbers = new grpc.Stream(room, 'room.v1.Room/Count');
+      numbers.write({ first: 1, last: 3 });
+      sleep(0.1);
     }";
 
 /// What the pages of a run have told: the names of its metrics.
@@ -112,7 +124,8 @@ impl Target {
 
 /// Runs the spike for so many seconds, against a target of its own or this one; its pages while it ran.
 fn run(address: &str, seconds: u32, target: Option<&Target>) -> [String; 2] {
-    let script = Scripted::new(SPIKE);
+    let (script, room) = (Scripted::new(SPIKE), Room::start());
+    let grpc = format!("GRPC={}", room.address);
     let samples = format!("json={}", script.file("samples.json"));
     let variable = format!("SECONDS={seconds}");
     let limits = LIMITS.join(" ");
@@ -122,6 +135,8 @@ fn run(address: &str, seconds: u32, target: Option<&Target>) -> [String; 2] {
         "-q",
         "--env",
         &variable,
+        "--env",
+        &grpc,
         "--metrics-addr",
         address,
         "--linger=20s",
@@ -157,7 +172,9 @@ fn every_query_of_every_dashboard_gives_data() {
     let begin = now();
     let mut pages = run(&generator, 6, None).to_vec();
     let target = Target::start();
-    pages.extend(run(&generator, 14, Some(&target)));
+    let between = now();
+    // Long enough for an alert on its threshold.
+    pages.extend(run(&generator, 25, Some(&target)));
     let end = now();
     let range = (end - begin).ceil() as u32 + 1;
 
@@ -199,11 +216,59 @@ fn every_query_of_every_dashboard_gives_data() {
         wrong.join("\n")
     );
 
+    // When the second goes on, and rates over some seconds know nothing of the first.
+    let second = (between + 6.0, end);
+    only_what_is_chosen(&prometheus, &pages, range, second);
+
     // Whatever the rules read is there too.
     named.extend(metrics(&read("prometheus/rules/loadgen.yml")));
     let told = told(&pages);
     let missing: Vec<&String> = named.iter().filter(|name| !known(name, &told)).collect();
     assert!(missing.is_empty(), "no run tells {missing:?}");
+}
+
+/// A panel that asks for a target shows nothing of another one, and alerts are those of the chosen run. While the second run goes
+/// on, there is nothing of the first to be seen.
+fn only_what_is_chosen(prometheus: &Prometheus, pages: &[String], range: u32, second: (f64, f64)) {
+    let hosts = prometheus.api(
+        "label/host/values",
+        &[("match[]", "loadgen_target_cpu_utilization_ratio")],
+    );
+    let hosts = hosts.unwrap();
+    let hosts: Vec<&str> = list(&hosts).iter().filter_map(Value::as_str).collect();
+    let [here, there] = hosts[..] else {
+        panic!("a target here, and one behind the tunnel: {hosts:?}");
+    };
+    assert!(here == "localhost" && there.contains('@'), "{hosts:?}");
+    let id = |page: &String| {
+        let rest = page.split("run_id=\"").nth(1).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let runs = [id(&pages[0]), id(&pages[2])];
+    let (mut of_nodes, mut of_alerts) = (0, 0);
+    for board in dashboards() {
+        let variables = Variables::of(&board, prometheus, range);
+        let shown = |target: &Value, name: &str, value: &str| {
+            shows(prometheus, target, &variables.choosing(name, value), second)
+        };
+        for (title, target) in asked(&board) {
+            let query = text(target, "expr");
+            if query.contains("$target") {
+                assert!(!shown(target, "target", here), "{}: {title}: {query}", board.file);
+                of_nodes += u32::from(query.contains("node_") && shown(target, "target", there));
+            }
+            if query.contains("ALERTS") {
+                assert!(
+                    !shown(target, "run_id", &runs[0]),
+                    "{}: {title}: {query}",
+                    board.file
+                );
+                of_alerts += u32::from(shown(target, "run_id", &runs[1]));
+            }
+        }
+    }
+    assert!(of_nodes > 10, "{of_nodes} queries of the machine have data");
+    assert_eq!(of_alerts, 2, "the panel and the lines");
 }
 
 /// What a span leads to, as Grafana would ask it of one of the spike's.

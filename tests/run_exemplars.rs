@@ -31,20 +31,32 @@ const SPIKE: &str = "
       http.get(`${__ENV.STORE_URL}/nowhere`);
     }";
 
+const DURATION: &str = "loadgen_http_request_duration_seconds";
+
 #[test]
 fn every_exemplar_s_trace_is_at_the_collector() {
     // One trace of ten, and besides what failed or was slow: the spans that are left out may be no exemplars.
-    spike(&["--trace-sample", "0.1"]);
+    spike(&["--trace-sample", "0.1"], false);
 }
 
 #[test]
 fn and_past_the_limit() {
-    spike(&["--trace-limit", "40"]);
+    spike(&["--trace-limit", "40"], false);
 }
 
-fn spike(flags: &[&str]) {
+#[test]
+fn and_with_native_histograms_which_come_as_protobuf() {
+    spike(&["--trace-sample", "0.1"], true);
+}
+
+fn spike(flags: &[&str], native: bool) {
     let page = format!("127.0.0.1:{}", free_port());
-    let prometheus = Prometheus::start(&page, &format!("127.0.0.1:{}", free_port()));
+    let (features, metric) = if native {
+        ("exemplar-storage,native-histograms", DURATION.to_owned())
+    } else {
+        ("exemplar-storage", format!("{DURATION}_bucket"))
+    };
+    let prometheus = Prometheus::with(features, &page, &format!("127.0.0.1:{}", free_port()));
     let collector = Collector::start();
     let (script, otlp) = (Scripted::new(SPIKE), collector.grpc());
     let export = script.file("export.json");
@@ -78,11 +90,7 @@ fn spike(flags: &[&str]) {
         let range = (begin.to_string(), end.to_string());
         let found = prometheus.api(
             "query_exemplars",
-            &[
-                ("query", "loadgen_http_request_duration_seconds_bucket"),
-                ("start", &range.0),
-                ("end", &range.1),
-            ],
+            &[("query", metric.as_str()), ("start", &range.0), ("end", &range.1)],
         );
         found.ok().filter(|found| !list(found).is_empty())
     });
@@ -97,6 +105,7 @@ fn spike(flags: &[&str]) {
             );
             let span = known.get(&(trace, id));
             let span = span.unwrap_or_else(|| panic!("no span {id} of {trace} of {labels}"));
+            assert_eq!(labels["__name__"], metric, "{labels}");
             matches(span, labels, exemplar);
             statuses.insert(text(labels, "status").to_owned());
             traces.insert(trace.to_owned());
@@ -113,6 +122,24 @@ fn spike(flags: &[&str]) {
     let query = "sum(last_over_time(loadgen_http_requests_total[5m]))";
     let counted = prometheus.api("query", &[("query", query)]).unwrap();
     assert_eq!(counted["result"][0]["value"][1], count.to_string());
+    if native {
+        // It is one series, not one for each bucket, and its quantiles are there while the load is.
+        let query = format!("histogram_quantile(0.95, sum(rate({DURATION}[5s])))");
+        let range = [begin.to_string(), end.to_string()];
+        let range = [
+            ("query", query.as_str()),
+            ("start", &range[0]),
+            ("end", &range[1]),
+            ("step", "1"),
+        ];
+        let answer = prometheus.api("query_range", &range).unwrap();
+        let points = list(&answer["result"][0]["values"]).iter();
+        let mut seconds = points.filter_map(|point| point[1].as_str()?.parse::<f64>().ok());
+        assert!(
+            seconds.any(|quantile| (1e-6..60.0).contains(&quantile)),
+            "{answer}"
+        );
+    }
     let requests = spans.iter().filter(|span| span.is_request()).count() as u64;
     assert!(
         requests < count,
@@ -146,11 +173,10 @@ fn matches(span: &Span, labels: &Value, exemplar: &Value) {
     });
     let sum: f64 = phases.iter().sum();
     assert!((value - sum).abs() < 1e-4, "{value} is not {sum}: {span:?}");
-    let bound = text(labels, "le");
-    let bound = if bound == "+Inf" {
-        f64::INFINITY
-    } else {
-        bound.parse().unwrap()
+    // A native histogram has its buckets within.
+    let bound = match text(labels, "le") {
+        "+Inf" | "" => f64::INFINITY,
+        bound => bound.parse().unwrap(),
     };
     assert!(value <= bound, "{value} in the bucket up to {bound}");
     let at = exemplar["timestamp"].as_f64().unwrap();

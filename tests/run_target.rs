@@ -273,11 +273,19 @@ fn the_page_of_the_target_is_node_exporters() {
         "--watch",
         &own,
     ]);
-    let ours = eventually(Duration::from_secs(30), "a page of the target", || {
-        let page = get(&address, "/metrics/remote").ok()?;
-        page.contains("loadgen_target_cpu_utilization_ratio")
-            .then_some(page)
-    });
+    let page_at = |path: &str| {
+        eventually(Duration::from_secs(30), "a page of the target", || {
+            let page = get(&address, path).ok()?;
+            page.contains("loadgen_target_cpu_utilization_ratio")
+                .then_some(page)
+        })
+    };
+    // Every series says whose it is, unless one machine is asked for.
+    let named = page_at("/metrics/remote");
+    for line in named.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.contains("{host=\"localhost\""), "{line}");
+    }
+    let ours = page_at("/metrics/remote?host=localhost");
     let real = eventually(Duration::from_secs(30), "node_exporter's page", || {
         get_whole(&real_address, "/metrics").filter(|page| page.contains("node_load1 "))
     });

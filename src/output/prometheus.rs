@@ -446,7 +446,7 @@ fn machines(page: &Page, families: &mut Families) {
                 process.cpu_cores,
             );
             families.gauge(
-                "loadgen_target_process_memory_bytes",
+                "loadgen_target_process_resident_memory_bytes",
                 "Resident memory of a process of the target.",
                 labels(pairs),
                 process.rss as f64,

@@ -35,16 +35,15 @@ impl From<HostSample> for HostView {
     }
 }
 
-/// The page of these machines' newest samples. With one machine, or when `only` names one, its series have no label for
-/// it, as `node_exporter`'s have none; with several they have `host`.
+/// The page of these machines' newest samples. Each series has the label `host`, as on the run's own page, so that a dashboard's
+/// choice of a target filters it. When `only` names a machine they do without, and are just as `node_exporter`'s.
 pub(super) fn render(hosts: &[HostView], only: Option<&str>) -> String {
-    let shown: Vec<&HostView> = hosts
+    let shown = hosts
         .iter()
-        .filter(|host| only.is_none_or(|only| &*host.newest.host == only))
-        .collect();
+        .filter(|host| only.is_none_or(|only| &*host.newest.host == only));
     let mut page = Page::default();
-    for host in &shown {
-        page.host = (shown.len() > 1).then(|| host.newest.host.to_string());
+    for host in shown {
+        page.host = only.is_none().then(|| host.newest.host.to_string());
         sampling(host, &mut page);
         if !host.up {
             continue;

@@ -136,6 +136,11 @@ impl Prometheus {
 
     /// One that scrapes this generator and tells this Alertmanager.
     pub fn start(generator: &str, alertmanager: &str) -> Prometheus {
+        Prometheus::with("exemplar-storage", generator, alertmanager)
+    }
+
+    /// The same, with these features. With native histograms it asks for protobuf, and keeps no classic ones of what has both.
+    pub fn with(features: &str, generator: &str, alertmanager: &str) -> Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("prometheus.yml");
         fs::write(&config, configuration(generator, alertmanager)).unwrap();
@@ -148,7 +153,7 @@ impl Prometheus {
                     folder.path().join("data").display()
                 ))
                 .arg(format!("--web.listen-address={address}"))
-                .arg("--enable-feature=exemplar-storage"),
+                .arg(format!("--enable-feature={features}")),
         );
         let prometheus = Prometheus {
             address,

@@ -42,6 +42,13 @@ impl Variables {
         known
     }
 
+    /// The same, with this chosen.
+    pub fn choosing(&self, name: &str, value: &str) -> Variables {
+        let mut known = self.0.clone();
+        known.insert(name.to_owned(), value.to_owned());
+        Variables(known)
+    }
+
     pub fn within(&self, text: &str) -> String {
         let mut done = text.to_owned();
         // The longest first: one name may begin with another.
@@ -113,16 +120,14 @@ fn legend(format: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What a panel or an annotation asks over a time, and what is wrong with the answer; nothing if all is well, or if it asks
-/// nothing.
-pub fn ask(
+/// What a panel or an annotation asks over a time, as a query, and the answer.
+fn answer(
     prometheus: &Prometheus,
     target: &Value,
     variables: &Variables,
     (begin, end): (f64, f64),
-) -> Option<String> {
-    let expression = text(target, "expr");
-    let query = variables.within(expression);
+) -> (String, Result<Value, String>) {
+    let query = variables.within(text(target, "expr"));
     let (from, to) = (begin.to_string(), end.to_string());
     let answer = if target["instant"] == true {
         prometheus.api("query", &[("query", &query), ("time", &to)])
@@ -135,12 +140,29 @@ pub fn ask(
         ];
         prometheus.api("query_range", &range)
     };
+    (query, answer)
+}
+
+/// What is wrong with the answer to a panel or an annotation; nothing if all is well, or if it asks nothing.
+pub fn ask(
+    prometheus: &Prometheus,
+    target: &Value,
+    variables: &Variables,
+    range: (f64, f64),
+) -> Option<String> {
+    let (query, answer) = answer(prometheus, target, variables, range);
     let complaint = match answer {
         Err(error) => Some(error),
-        Ok(_) if excused(expression) => None,
+        Ok(_) if excused(text(target, "expr")) => None,
         Ok(answer) => complaint(&answer, text(target, "legendFormat")),
     };
     complaint.map(|it| format!("{it}\n    {query}"))
+}
+
+/// Whether a panel or an annotation has anything to show.
+pub fn shows(prometheus: &Prometheus, target: &Value, variables: &Variables, range: (f64, f64)) -> bool {
+    let (query, answer) = answer(prometheus, target, variables, range);
+    has_data(&answer.unwrap_or_else(|error| panic!("{error}: {query}")))
 }
 
 /// What the panels and annotations of a dashboard ask, with their titles.
@@ -155,15 +177,21 @@ pub fn asked(board: &Dashboard) -> Vec<(&str, &Value)> {
         .collect()
 }
 
+/// Whether there is a number in an answer.
+fn has_data(answer: &Value) -> bool {
+    let is_number = |point: &Value| text_at(point, 1).parse::<f64>().is_ok_and(f64::is_finite);
+    list(&answer["result"])
+        .iter()
+        .any(|series| match text(answer, "resultType") {
+            "vector" => is_number(&series["value"]),
+            _ => list(&series["values"]).iter().any(is_number),
+        })
+}
+
 /// What is wrong with an answer: no data, or a label of the legend that it has not.
 fn complaint(answer: &Value, format: &str) -> Option<String> {
     let results = list(&answer["result"]);
-    let is_number = |point: &Value| text_at(point, 1).parse::<f64>().is_ok_and(f64::is_finite);
-    let has_data = |series: &&Value| match text(answer, "resultType") {
-        "vector" => is_number(&series["value"]),
-        _ => list(&series["values"]).iter().any(is_number),
-    };
-    if !results.iter().any(|series| has_data(&series)) {
+    if !has_data(answer) {
         return Some(format!("no data in {} series", results.len()));
     }
     for label in legend(format) {

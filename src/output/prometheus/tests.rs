@@ -259,6 +259,22 @@ fn every_family_has_help_and_no_series_is_there_twice() {
     }
 }
 
+/// The names of a page's families of the target.
+fn of_target(page: &str) -> std::collections::BTreeSet<&str> {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = types.filter_map(|rest| rest.split(' ').next());
+    names.filter(|name| name.starts_with("loadgen_target_")).collect()
+}
+
+#[test]
+fn the_target_has_one_name_for_each_number_on_both_pages() {
+    let full = full();
+    let remote = super::super::remote::render(&full.hosts, None);
+    let (page, remote) = (render(&full), of_target(&remote));
+    let own = of_target(&page);
+    assert!(own.len() >= 4 && own.is_subset(&remote), "{own:?}\n{remote:?}");
+}
+
 #[test]
 fn promtool_has_nothing_to_say() {
     for page in [

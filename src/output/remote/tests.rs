@@ -58,8 +58,8 @@ fn has(page: &str, line: &str) {
 }
 
 #[test]
-fn one_machine_has_the_labels_of_node_exporter_and_no_other() {
-    let page = render(&[host("vps")], None);
+fn a_machine_that_is_asked_for_has_the_labels_of_node_exporter_and_no_other() {
+    let page = render(&[host("vps")], Some("vps"));
     has(&page, r#"node_cpu_seconds_total{cpu="3",mode="user"} 1.25"#);
     has(&page, "node_memory_Active_anon_bytes 4096");
     has(&page, r#"node_disk_read_bytes_total{device="sda"} 1536"#);
@@ -87,6 +87,17 @@ fn one_machine_has_the_labels_of_node_exporter_and_no_other() {
 }
 
 #[test]
+fn one_machine_is_named_as_several_are() {
+    let page = render(&[host("vps")], None);
+    has(&page, r#"node_memory_Active_anon_bytes{host="vps"} 4096"#);
+    has(&page, r#"loadgen_remote_up{host="vps"} 1"#);
+    let series = page.lines().filter(|line| !line.starts_with('#'));
+    for line in series {
+        assert!(line.contains(r#"{host="vps""#), "{line}");
+    }
+}
+
+#[test]
 fn machines_are_told_apart_or_chosen() {
     let hosts = [host("a"), host("b")];
     let page = render(&hosts, None);
@@ -108,7 +119,7 @@ fn a_machine_that_does_not_answer_is_down_and_shows_nothing_old() {
         failures: 2,
         ..host("a")
     };
-    let page = render(&[lost], None);
+    let page = render(&[lost], Some("a"));
     has(&page, "loadgen_remote_up 0");
     has(&page, "loadgen_remote_failures_total 2");
     assert!(
