@@ -22,12 +22,14 @@ use crate::script::Secrets;
 
 /// `--linger` without a time.
 const LINGER: &str = "60s";
-/// The shortest `--sample-interval`.
+/// The shortest `--sample-interval`, and the longest: the alert on samples that have stopped looks back a minute.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 const LONGEST_SAMPLE: Duration = Duration::from_secs(30);
 /// How often metrics are pushed unless told otherwise, and at most.
 const PUSH: Duration = Duration::from_secs(5);
 const SHORTEST_PUSH: Duration = Duration::from_secs(1);
+/// How long a receiver of them may take to answer unless told otherwise.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often `--save` writes what there is so far, unless told otherwise, and at most.
 const CHECKPOINT: Duration = Duration::from_mins(1);
 const SHORTEST_CHECKPOINT: Duration = Duration::from_secs(1);
@@ -59,6 +61,9 @@ pub struct ResultArgs {
     /// How often to push [default: 5s]
     #[arg(long, value_name = "DURATION", help_heading = "Output")]
     pub remote_write_interval: Option<String>,
+    /// How long the receiver may take to answer a push [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Output")]
+    pub remote_write_timeout: Option<String>,
     /// Post failing thresholds as alerts to an Alertmanager, such as http://alertmanager:9093, and resolve them
     #[arg(long, value_name = "URL", help_heading = "Output")]
     pub alertmanager: Option<String>,
@@ -273,7 +278,18 @@ impl ResultArgs {
                 SHORTEST_PUSH.as_secs()
             ));
         }
-        PushOptions::new(&url, &headers, interval)
+        let timeout = match given(&self.remote_write_timeout, "REMOTE_WRITE_TIMEOUT") {
+            None => PUSH_TIMEOUT,
+            Some(text) => {
+                parse_duration(&text).map_err(|error| format!("--remote-write-timeout: {error}"))?
+            }
+        };
+        if timeout.is_zero() {
+            return Err(
+                "--remote-write-timeout: it must be more than 0, or nothing is ever taken".to_owned(),
+            );
+        }
+        PushOptions::new(&url, &headers, interval, timeout)
             .map(Some)
             .map_err(|error| error.to_string())
     }
@@ -304,6 +320,12 @@ impl ResultArgs {
                 SHORTEST_SAMPLE.as_millis()
             ));
         }
+        if interval > LONGEST_SAMPLE {
+            return Err(format!(
+                "--sample-interval: it must be at most {} s, or a target that is sampled looks like one that does not answer",
+                LONGEST_SAMPLE.as_secs()
+            ));
+        }
         Ok(SamplingOrder {
             local: self.sample_local,
             elsewhere: true,
@@ -320,12 +342,6 @@ fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
     }
     // A port alone is one of this machine's.
     let full = match address.strip_prefix(':') {
-        if interval > LONGEST_SAMPLE {
-            return Err(format!(
-                "--sample-interval: it must be at most {} s, or a target that is sampled looks like one that does not answer",
-                LONGEST_SAMPLE.as_secs()
-            ));
-        }
         Some(port) => format!("127.0.0.1:{port}"),
         None => address.replace("localhost:", "127.0.0.1:"),
     };

@@ -14,7 +14,7 @@ use super::raw::{RawOptions, Tier};
 pub struct Settings(BTreeMap<String, String>);
 
 /// The settings there are, with their names in a config file.
-const SETTINGS: [(&str, &str); 24] = [
+const SETTINGS: [(&str, &str); 25] = [
     ("ADDRESS", "address"),
     ("ALERTMANAGER", "alertmanager"),
     ("CONFIG", ""),
@@ -32,6 +32,7 @@ const SETTINGS: [(&str, &str); 24] = [
     ("REMOTE_WRITE", "remoteWrite"),
     ("REMOTE_WRITE_HEADERS", ""),
     ("REMOTE_WRITE_INTERVAL", "remoteWriteInterval"),
+    ("REMOTE_WRITE_TIMEOUT", "remoteWriteTimeout"),
     ("START_AT", ""),
     ("SUMMARY_EXPORT", ""),
     ("SUMMARY_MODE", ""),

@@ -1,4 +1,4 @@
-//! `--remote-write`: where to, and how often.
+//! `--remote-write`: where to, how often, and how long to wait.
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub struct PushOptions {
     pub(super) headers: HeaderMap,
     /// Between two pages.
     pub interval: Duration,
+    /// How long the receiver may take to answer.
+    pub(super) timeout: Duration,
 }
 
 /// Why nothing can be pushed.
@@ -31,7 +33,12 @@ impl PushOptions {
     ///
     /// # Errors
     /// No URL, or no header.
-    pub fn new(url: &str, headers: &[String], interval: Duration) -> Result<PushOptions, PushError> {
+    pub fn new(
+        url: &str,
+        headers: &[String],
+        interval: Duration,
+        timeout: Duration,
+    ) -> Result<PushOptions, PushError> {
         let target = Target::parse(url).map_err(|source| PushError::Url {
             // What stands before the @ is nobody's business.
             url: url.rsplit('@').next().unwrap_or_default().to_owned(),
@@ -69,6 +76,7 @@ impl PushOptions {
             url: target,
             headers: map,
             interval,
+            timeout,
         })
     }
 }

@@ -6,12 +6,9 @@ use bytes::Bytes;
 use http::Method;
 
 use super::PushOptions;
-use crate::net::{Client, NetOptions, Request, SetupError, Shared};
+use crate::net::{Client, NetOptions, Request, SetupError, Shared, code};
 use crate::output::otlp::{Way, rejected};
 use crate::output::refusal::refusal;
-
-/// How long a receiver of remote write may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a body.
 pub(super) enum Outcome {
@@ -56,10 +53,14 @@ impl Receiver {
                 let mut request = Request::new(Method::POST, options.url.clone());
                 request.headers = options.headers.clone();
                 request.body = body;
-                request.timeout = PATIENCE;
+                request.timeout = options.timeout;
                 request.max_redirects = 0;
                 let response = client.send(request, &mut |_| {}).await;
                 match response.error {
+                    Some(error) if error.code == code::TIMEOUT => {
+                        let seconds = options.timeout.as_secs_f64();
+                        Outcome::Later(format!("no answer within {seconds} s"), None)
+                    }
                     Some(error) => Outcome::Later(error.to_string(), None),
                     None => judge(response.status, &response.body),
                 }

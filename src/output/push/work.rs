@@ -216,3 +216,38 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::RunInfo;
+
+    #[test]
+    fn an_hour_without_a_receiver_keeps_ten_minutes_and_counts_the_rest() {
+        let forms = [
+            Form::RemoteWrite { labels: Vec::new() },
+            Form::Otlp {
+                resource: Vec::new(),
+                start: SystemTime::now(),
+                explicit: false,
+            },
+        ];
+        for form in forms {
+            let page = LivePage::new(RunInfo::default());
+            let counts = Arc::new(PushCounts::default());
+            let mut work = Work::new("--x", form, Duration::from_secs(5), page, counts.clone());
+            let mut made = 0;
+            for _ in 0..720 {
+                work.take(false);
+                made += work.waiting.back().unwrap().samples;
+            }
+            assert_eq!(work.waiting.len(), WAITING);
+            let kept: u64 = work.waiting.iter().map(|body| body.samples).sum();
+            let lost = counts.lost.load(Relaxed);
+            assert!(lost > 0);
+            assert_eq!(kept + lost, made);
+            let size: usize = work.waiting.iter().map(|body| body.bytes.len()).sum();
+            assert!(size <= WAITING_BYTES, "{size}");
+        }
+    }
+}
