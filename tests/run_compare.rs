@@ -20,6 +20,30 @@ fn save(file: &str, arguments: &[&str]) {
     run(&[&fixed[..], arguments, &["store-crud"]].concat()).expect(0);
 }
 
+/// The rows of the whole and those of its parts have 2 % each: together one in twenty-five, wherever that is said.
+#[test]
+fn how_often_it_cries_wolf_is_said_alike() {
+    let read = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let help = run(&["compare", "--help"]).expect(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (text, said) in [
+        (read("src/report/compare/judge.rs"), "const CHANCE: f64 = 0.02;"),
+        (
+            read("docs/compare.md"),
+            "at 2 % each: one comparison in twenty-five",
+        ),
+        (read("docs/compare.md"), "in less than one of twenty-five"),
+        (read("README.md"), "in twenty-four of twenty-five"),
+        (help, "in one of twenty-five at the most"),
+    ] {
+        assert!(text.contains(said), "`{said}` is not in:\n{text}");
+    }
+}
+
 #[test]
 fn a_slower_target_is_a_regression() {
     let folder = tempfile::tempdir().unwrap();

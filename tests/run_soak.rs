@@ -13,11 +13,12 @@ use run_support::{Running, Scripted, Server, eventually, free_port, get, run, su
 
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// 50 iterations a second, with a virtual user for each of six seconds: none is dropped, however busy the machine is.
 fn steady(server: &Server, duration: &str) -> Scripted {
     Scripted::new(&format!(
         "import http from 'k6/http';
         export const options = {{
-          scenarios: {{ s: {{ executor: 'constant-arrival-rate', rate: 50, duration: '{duration}', preAllocatedVUs: 5 }} }},
+          scenarios: {{ s: {{ executor: 'constant-arrival-rate', rate: 50, duration: '{duration}', preAllocatedVUs: 300 }} }},
           thresholds: {{ http_req_failed: ['rate<0.01'] }},
         }};
         export default function () {{ http.get('{}'); }}",
@@ -139,7 +140,7 @@ fn checkpoints_that_cannot_be_written_are_said_once_and_counted() {
         "{}",
         ended.stderr
     );
-    assert!((290..=301).contains(&server.count()), "{}", server.count());
+    assert_eq!(server.count(), 300, "the load is what it would be without");
     let whole = SavedRun::read(Path::new(&file)).unwrap();
     assert_eq!(whole.ending.name, "passed");
 }

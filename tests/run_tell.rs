@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use alert_support::{Alertmanager, Webhook};
 use grafana_support::{fetch, list, text};
-use run_support::{Ended, Running, Scripted, Server, eventually, free_port, get, loadgen, run, sum};
+use run_support::{
+    Ended, Running, Scripted, Server, eventually, free_port, get, last_page, loadgen, run, sum,
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -320,7 +322,7 @@ fn whoever_is_away_refuses_or_hangs_costs_the_load_nothing_and_is_said_once() {
         let script = Scripted::new(&format!(
             "import http from 'k6/http';
             export const options = {{
-              scenarios: {{ s: {{ executor: 'constant-arrival-rate', rate: 50, duration: '7s', preAllocatedVUs: 40 }} }},
+              scenarios: {{ s: {{ executor: 'constant-arrival-rate', rate: 50, duration: '7s', preAllocatedVUs: 350 }} }},
               thresholds: {{ http_req_failed: ['rate<0.1'] }},
             }};
             export default function () {{ http.get('{}'); }}",
@@ -337,18 +339,21 @@ fn whoever_is_away_refuses_or_hangs_costs_the_load_nothing_and_is_said_once() {
             &url,
             "--grafana",
             &url,
+            "--linger=20s",
         ]);
-        // Counted while it runs.
-        eventually(LIMIT, "failures of both", || {
-            let page = get(&address, "/metrics").ok()?;
-            let failed = ["alertmanager_posts", "grafana_annotations"]
-                .map(|name| sum(&page, &format!("loadgen_{name}_total"), &["result=\"failed\""]));
-            (failed[0] > 0.0 && failed[1] > 0.0).then_some(())
-        });
+        let last = last_page(&address);
         // The end does not wait for ever either.
         let ended = run.wait().expect(99);
-        // Nearly all of 350; a load that waits for either would have made half of them.
-        assert!((280..=355).contains(&target.count()), "{}", target.count());
+        // The load is what it would be without, to the iteration: there is a virtual user for each.
+        assert_eq!(target.count(), 350);
+        assert_eq!(
+            sum(&last, "loadgen_dropped_iterations_total", &[]).to_string(),
+            "0"
+        );
+        for name in ["alertmanager_posts", "grafana_annotations"] {
+            let failed = sum(&last, &format!("loadgen_{name}_total"), &["result=\"failed\""]);
+            assert!(failed > 0.0, "{name}: {last}");
+        }
         for flag in ["--alertmanager", "--grafana"] {
             let said: Vec<&str> = ended
                 .stderr

@@ -16,7 +16,7 @@ whole, and by name, group, service, scenario and check.
 
 What is a regression: a number that moved to the worse by more than the tolerance, and by more than runs vary by themselves.
 How much that is follows from several runs a side (three or more), or from how a run varies in time: a minute or two of load.
-All rows of a comparison together cry wolf in one of twenty at the most. From one run a side a latency also has to move by 1 ms;
+All rows of a comparison together cry wolf in one of twenty-five at the most. From one run a side a latency also has to move by 1 ms;
 a share always by 0.1 percentage points. Requests per second need 5 s. docs/compare.md has the method, and what it finds.
 
 Runs of different scripts or of different loads are refused; other hosts, versions, targets, outages and doubts about the
