@@ -408,7 +408,7 @@ fn what_is_wrong_is_named_with_its_mend() {
 
 #[test]
 fn wrong_options_of_script_and_flags_come_together() {
-    let script = "export const options = { vuss: 1, thresholds: { nope: ['rate<1'] } };\n\
+    let script = "export const options = { batch: 'x', thresholds: { nope: ['rate<1'] } };\n\
                   export default function () {}\n";
     let outcome = loadgen(
         &["run", "-", "-u", "x", "-d", "10y", "--metrics-addr", "off"],
@@ -417,7 +417,7 @@ fn wrong_options_of_script_and_flags_come_together() {
     assert_eq!(outcome.code, CONFIG);
     for message in [
         "4 configuration errors:\n",
-        "\n  options.vuss (script): is not an option; did you mean `vus`?\n",
+        "\n  options.batch (script): expected a whole number",
         "\n  --vus (flag): expected a whole number from 1 to 1000000 but found \"x\"\n",
         "\n  --duration (flag): unknown unit \"y\" in duration \"10y\"",
         "\n  options.thresholds.nope (script): there is no metric \"nope\"",

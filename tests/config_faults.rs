@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use loadgen::config::{RawOptions, Tier, check, stage};
+use loadgen::config::{RawOptions, Tier, check, option_names, stage};
 use loadgen::metrics::{Kind, builtin};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -32,9 +32,8 @@ fn only_fault(options: &Value) -> String {
 fn everything_wrong_is_said_at_once() {
     let mut raw = RawOptions::from_json(
         json!({
-            "vuss": 3,
             "scenarios": { "api": {
-                "executor": "ramping-vus", "rate": 5, "startVus": 1,
+                "executor": "ramping-vus", "rate": 5, "startUVs": 1,
                 "stages": [{ "duration": "1m", "target": 5 }, { "duration": "10x", "target": -1 }],
             }},
             "thresholds": { "http_req_durtion": ["p(95)<abc"], "http_reqs": ["p(95)<500"] },
@@ -43,15 +42,17 @@ fn everything_wrong_is_said_at_once() {
         .unwrap(),
         Tier::Script,
     );
+    let file = json!({ "vuss": 3 });
+    raw.overlay(RawOptions::from_json(file.as_object().unwrap(), Tier::File));
     raw.overlay(RawOptions::from_env([("K6_BATCH".to_owned(), "many".to_owned())]));
     let mut flags = RawOptions::new();
     flags.set("executionSegment", "3/2".into(), Tier::Flags);
     raw.overlay(flags);
     let message = check(&raw, &known).unwrap_err().to_string();
     let expected = [
-        "options.vuss (script): is not an option; did you mean `vus`?",
+        "vuss (config file): is not an option; did you mean `vus`?",
         "options.scenarios.api.rate (script): is not a field of ramping-vus; it belongs to constant-arrival-rate",
-        "options.scenarios.api.startVus (script): is not a field of ramping-vus; did you mean `startVUs`?",
+        "options.scenarios.api.startUVs (script): is not a field of ramping-vus; did you mean `startVUs`?",
         "options.scenarios.api.stages[1].duration (script): unknown unit \"x\" in duration \"10x\"",
         "options.scenarios.api.stages[1].target (script): expected a whole number from 0 to 1000000 but found -1",
         "--execution-segment (flag): ",
@@ -213,16 +214,16 @@ fn option_faults() {
         ),
         (json!({ "dns": "ttl=x" }), "options.dns (script): ttl: "),
         (
-            json!({ "dns": { "sel": "first" } }),
-            "options.dns.sel (script): is not a known field; did you mean",
-        ),
-        (
             json!({ "dns": { "select": "last" } }),
             "options.dns (script): \"last\" is not a select",
         ),
         (
-            json!({ "tlsVersion": "tls1.0" }),
-            "options.tlsVersion (script): this TLS version is too old",
+            json!({ "tlsVersion": "tls1.4" }),
+            "options.tlsVersion (script): \"tls1.4\" is not a TLS version",
+        ),
+        (
+            json!({ "tlsAuth": [{ "cert": "x", "key": "-----BEGIN ENCRYPTED PRIVATE KEY-----", "password": "p" }] }),
+            "options.tlsAuth[0].key (script): encrypted PKCS #8 keys are not read",
         ),
         (
             json!({ "tlsVersion": { "min": "tls1.3", "max": "tls1.2" } }),
@@ -260,6 +261,88 @@ fn option_faults() {
         let fault = only_fault(&options);
         assert!(fault.starts_with(message), "{fault}\n{message}");
     }
+}
+
+/// As the dialect does, which reads options with Go's `encoding/json`.
+#[test]
+fn what_a_script_exports_besides_options_is_told_and_has_no_effect() {
+    let options = json!({
+        "vuss": 3, "tresholds": {}, "projectId": 5, "tlsVersion": "tls1.1",
+        "dns": { "sel": "first", "TTL": "1m" },
+        "stages": [{ "duration": "1s", "target": 1, "name": "warm-up" }],
+        "thresholds": { "vus": [{ "threshold": "value>0", "abort": true }] },
+    });
+    let raw = RawOptions::from_json(options.as_object().unwrap(), Tier::Script);
+    let config = check(&raw, &known).unwrap();
+    assert_eq!(
+        config.warnings,
+        [
+            "options.tlsVersion: TLS before 1.2 is not spoken; tls1.2 takes its place",
+            "options.projectId has no effect: it is not an option",
+            "options.tresholds has no effect: it is not an option; did you mean `thresholds`?",
+            "options.vuss has no effect: it is not an option; did you mean `vus`?",
+            "options.stages[0].name has no effect: it is not a known field",
+            "options.thresholds.vus[0].abort has no effect: it is not a known field; did you mean `abortOnFail`?",
+            "options.dns.sel has no effect: it is not a known field; did you mean `select`?",
+        ]
+    );
+    let file =
+        json!({ "dns": { "sel": "first" }, "stages": [{ "duration": "1s", "target": 1, "name": "x" }] });
+    let raw = RawOptions::from_json(file.as_object().unwrap(), Tier::File);
+    assert_eq!(check(&raw, &known).unwrap_err().0.len(), 2);
+    let scenario = json!({ "scenarios": { "s": {
+        "executor": "ramping-vus", "stages": [{ "duration": "1s", "target": 1, "name": "x" }],
+    }}});
+    assert!(
+        only_fault(&scenario)
+            .starts_with("options.scenarios.s.stages[0].name (script): is not a known field")
+    );
+}
+
+#[test]
+fn upper_and_lower_case_of_names_are_the_same() {
+    let options = json!({
+        "VUS": 7, "vus": 2, "insecureSkipTlsVerify": true, "noVuConnectionReuse": true, "EXT": {},
+        "scenarios": { "s": {
+            "executor": "ramping-arrival-rate", "preAllocatedVus": 3, "maxVus": 9, "startrate": 4,
+            "Stages": [{ "Duration": "1s", "TARGET": 5 }],
+        }},
+    });
+    let raw = RawOptions::from_json(options.as_object().unwrap(), Tier::Script);
+    let config = check(&raw, &known).unwrap();
+    assert!(config.http.insecure_skip_tls_verify && config.http.no_vu_connection_reuse);
+    let scenario = &config.scenarios[0].options;
+    assert_eq!(
+        (
+            &scenario["preAllocatedVUs"],
+            &scenario["maxVUs"],
+            &scenario["startRate"]
+        ),
+        (&json!(3), &json!(9), &json!(4))
+    );
+    assert_eq!(raw.get("vus").unwrap().value, json!(2));
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|w| w.starts_with("options.ext has no effect here")),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn an_empty_list_of_thresholds_names_a_part_of_a_metric() {
+    let options = json!({ "thresholds": {
+        "http_req_duration{name:x}": [], "checks": ["rate>0"], "nothing": [],
+    }});
+    assert!(only_fault(&options).contains("there is no metric \"nothing\""));
+    let options = json!({ "thresholds": { "http_req_duration{name:x}": [], "checks": ["rate>0"] } });
+    let raw = RawOptions::from_json(options.as_object().unwrap(), Tier::Script);
+    let config = check(&raw, &known).unwrap();
+    assert_eq!(config.thresholds.len(), 1);
+    let names: Vec<String> = config.submetrics.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["http_req_duration{name:x}"]);
 }
 
 #[test]
@@ -310,7 +393,79 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Names of options and of their fields, in any case, and others.
+fn name() -> impl Strategy<Value = String> {
+    const FIELDS: [&str; 12] = [
+        "executor",
+        "exec",
+        "env",
+        "rate",
+        "timeUnit",
+        "preAllocatedVUs",
+        "min",
+        "key",
+        "password",
+        "ttl",
+        "over",
+        "onEmpty",
+    ];
+    let known: Vec<&str> = option_names().chain(FIELDS).collect();
+    (prop::sample::select(known), 0..4u8).prop_map(|(name, case)| match case {
+        0 => name.to_uppercase(),
+        1 => name.to_lowercase(),
+        2 => format!("{name}s"),
+        _ => name.to_owned(),
+    })
+}
+
+/// JSON whose names are mostly those of options, at every depth.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        prop::sample::select(vec![
+            "constant-vus",
+            "ramping-vus",
+            "shared-iterations",
+            "ramping-arrival-rate",
+            "externally-controlled",
+            "1s",
+            "0",
+            "p(95)<5",
+            "tls1.0",
+            "pass",
+            "10.0.0.0/8",
+            "a.*",
+            "*",
+            "1/2:1",
+            "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\n",
+        ])
+        .prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    prop_oneof![anything(), text].prop_recursive(5, 64, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(name(), inner, 0..6)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
 proptest! {
+    /// No JSON at all, from a script or from a file, makes reading it panic.
+    #[test]
+    fn no_json_panics(members in prop::collection::btree_map(name(), any_json(), 0..10), file in any::<bool>()) {
+        let object: serde_json::Map<String, Value> = members.into_iter().collect();
+        let tier = if file { Tier::File } else { Tier::Script };
+        let mut raw = RawOptions::from_json(&object, tier);
+        if let Ok((more, _)) = loadgen::config::file("options.json", &Value::Object(object).to_string()) {
+            raw.overlay(more);
+        }
+        match check(&raw, &known) {
+            Ok(config) => prop_assert!(!config.scenarios.is_empty()),
+            Err(errors) => prop_assert!(!errors.to_string().is_empty()),
+        }
+    }
+
     /// Whatever a script exports, it is a configuration or an error with at least one fault, never a panic.
     #[test]
     fn no_options_panic(values in prop::collection::vec(anything(), 6)) {

@@ -191,7 +191,7 @@ fn tls_in_every_form() {
     assert_eq!(old.http.tls.min, TlsVersion::Tls12);
     assert_eq!(
         old.warnings,
-        ["options.tlsVersion.min: TLS before 1.2 is not spoken; the minimum is tls1.2"]
+        ["options.tlsVersion.min: TLS before 1.2 is not spoken; tls1.2 takes its place"]
     );
 
     let auth = tls(

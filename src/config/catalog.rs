@@ -122,6 +122,15 @@ pub(super) fn find(name: &str) -> Option<&'static OptionDef> {
     OPTIONS.iter().find(|option| option.name == name)
 }
 
+/// A name as its table spells it. As in the dialect, whose options are read by Go's `encoding/json`, upper and lower
+/// case are the same; what is in no table stays as it was written.
+pub(super) fn spelled(written: &str, known: impl IntoIterator<Item = &'static str>) -> &str {
+    known
+        .into_iter()
+        .find(|name| name.eq_ignore_ascii_case(written))
+        .unwrap_or(written)
+}
+
 /// The names of all options.
 pub fn option_names() -> impl Iterator<Item = &'static str> + Clone {
     OPTIONS.iter().map(|option| option.name)

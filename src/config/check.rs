@@ -14,7 +14,7 @@ use super::reader::{Faults, Node, all};
 use super::scenario::Scenario;
 use super::summary::{TimeUnit, TrendStat};
 use super::{shortcuts, thresholds};
-use crate::metrics::threshold::ThresholdSpec;
+use crate::metrics::threshold::{Filter, ThresholdSpec};
 use crate::metrics::{Kind, SystemTag, SystemTags};
 use crate::pace::{Segment, SegmentSequence, Share};
 
@@ -25,6 +25,8 @@ pub struct Config {
     /// Sorted by start, then by name; at least one.
     pub scenarios: Vec<Scenario>,
     pub thresholds: Vec<ThresholdSpec>,
+    /// Parts of metrics, and metrics, that a key of `thresholds` names without an expression: the summary has them.
+    pub submetrics: Vec<Filter>,
     /// Which part of the load is this process's.
     pub segment: Share,
     /// The length of that part, 1.0 for the whole.
@@ -73,23 +75,23 @@ pub fn check(raw: &RawOptions, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> 
         .read("thresholds", |n| thresholds::read(n, known_metrics))
         .flatten()
         .unwrap_or_default();
-    for spec in &thresholds {
-        let off = spec
-            .filter
+    for filter in thresholds.named() {
+        let off = filter
             .tags
             .iter()
             .find(|(key, _)| SystemTag::from_key(key).is_some_and(|tag| !system_tags.contains(tag)));
         if let Some((key, _)) = off {
             warnings.push(format!(
                 "threshold {:?} filters by {key}, which systemTags leaves out: no sample will match",
-                spec.filter.to_string()
+                filter.to_string()
             ));
         }
     }
     let seconds = |name: &str, default: u64| reader.or(name, Duration::from_secs(default), Node::duration);
     let flag = |name: &str| reader.or(name, false, Node::boolean);
-    let config = Config {
-        thresholds,
+    let mut config = Config {
+        thresholds: thresholds.specs,
+        submetrics: thresholds.submetrics,
         segment,
         segment_fraction,
         setup_timeout: seconds("setupTimeout", 60),
@@ -117,6 +119,7 @@ pub fn check(raw: &RawOptions, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> 
         scenarios,
         warnings,
     };
+    config.warnings.extend(faults.take_warnings());
     let faults = faults.into_vec();
     if faults.is_empty() {
         Ok(config)
@@ -154,19 +157,20 @@ impl<'a> Reader<'a> {
             }
             match WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
                 Some((_, why)) => warnings.push(format!("{} has no effect here: {why}", given.label)),
-                None => self.unknown_option(name, given, warnings),
+                None => self.unknown_option(name, given),
             }
         }
     }
 
-    /// As in the dialect, a script may export more than options: what is none has no effect. What is nearly one is a slip
-    /// of the pen, and the test would not be the one that was meant.
-    fn unknown_option(&self, name: &str, given: &'a Given, warnings: &mut Vec<String>) {
+    /// As in the dialect, a script may export more than options: what is none has no effect, even what is nearly one. In a
+    /// file of `--config`, which holds nothing else, it is a fault.
+    fn unknown_option(&self, name: &str, given: &'a Given) {
         let known = OPTIONS.iter().map(|option| option.name);
-        if given.tier == Tier::Script && nearest(name, known.clone()).is_none() {
-            warnings.push(format!("{} has no effect: it is not an option", given.label));
+        let node = Node::root(given, self.faults);
+        if given.tier == Tier::Script {
+            node.no_effect("it is not an option", nearest(name, known));
         } else {
-            Node::root(given, self.faults).fault("is not an option", suggest(name, known));
+            node.fault("is not an option", suggest(name, known));
         }
     }
 

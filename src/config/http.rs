@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::address::{self, Cidr, Dns, HostOverride, HostPattern};
 use super::check::Reader;
+use super::pem;
 use super::reader::{Node, all};
 
 /// Everything that shapes requests, with the dialect's defaults.
@@ -182,28 +183,25 @@ fn http_debug(node: &Node) -> Option<HttpDebug> {
 
 /// `'tls1.2'` or `{ min, max }`.
 fn tls_versions(node: &Node, warnings: &mut Vec<String>) -> Option<(TlsVersion, TlsVersion)> {
-    if node.value.is_string() {
-        let only = tls_version(node)?.spoken(node)?;
-        return Some((only, only));
-    }
-    let fields = node.fields(&["min", "max"])?;
-    let min = match fields.get("min") {
-        None => TlsVersion::Tls12,
-        Some(min) => match tls_version(min)? {
+    let mut read = |node: &Node| {
+        Some(match tls_version(node)? {
             Named::Spoken(version) => version,
             Named::TooOld => {
                 warnings.push(format!(
-                    "{}: TLS before 1.2 is not spoken; the minimum is tls1.2",
-                    min.path
+                    "{}: TLS before 1.2 is not spoken; tls1.2 takes its place",
+                    node.path
                 ));
                 TlsVersion::Tls12
             }
-        },
+        })
     };
-    let max = match fields.get("max") {
-        None => TlsVersion::Tls13,
-        Some(node) => tls_version(node)?.spoken(node)?,
-    };
+    if node.value.is_string() {
+        let only = read(node)?;
+        return Some((only, only));
+    }
+    let fields = node.fields(&["min", "max"])?;
+    let min = fields.get("min").map_or(Some(TlsVersion::Tls12), &mut read)?;
+    let max = fields.get("max").map_or(Some(TlsVersion::Tls13), &mut read)?;
     if min > max {
         node.fault("min is above max", "swap them");
         return None;
@@ -216,18 +214,6 @@ fn tls_versions(node: &Node, warnings: &mut Vec<String>) -> Option<(TlsVersion, 
 enum Named {
     Spoken(TlsVersion),
     TooOld,
-}
-
-impl Named {
-    fn spoken(self, node: &Node) -> Option<TlsVersion> {
-        match self {
-            Self::Spoken(version) => Some(version),
-            Self::TooOld => {
-                node.fault("this TLS version is too old to be spoken", "use tls1.2 or tls1.3");
-                None
-            }
-        }
-    }
 }
 
 fn tls_version(node: &Node) -> Option<Named> {
@@ -274,12 +260,6 @@ fn tls_auth(node: &Node) -> Option<Vec<TlsAuth>> {
             };
             field.text().map(str::to_owned)
         };
-        if let Some(password) = fields.get("password").filter(|p| p.value.as_str() != Some("")) {
-            password.fault(
-                "encrypted keys are not read",
-                "decrypt it first, for instance with openssl pkey",
-            );
-        }
         let domains = fields.get("domains").map_or(Some(Vec::new()), address::patterns);
         let cert = pem(
             "cert",
@@ -289,6 +269,17 @@ fn tls_auth(node: &Node) -> Option<Vec<TlsAuth>> {
             "key",
             "give the private key as PEM text, for instance open('key.pem')",
         );
+        let password = fields.get("password").map_or(Some(""), Node::text);
+        let key = match pem::decrypted(&key?, password?) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                fields
+                    .get("key")
+                    .unwrap_or(&item)
+                    .fault(error.to_string(), error.mend());
+                None
+            }
+        };
         Some(TlsAuth {
             domains: domains?,
             cert: cert?,

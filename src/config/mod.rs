@@ -26,6 +26,7 @@ mod check;
 mod describe;
 mod error;
 mod http;
+mod pem;
 mod raw;
 mod reader;
 mod scenario;

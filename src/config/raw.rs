@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::catalog::{self, Form, LOADS, OPTIONS};
+use super::catalog::{self, Form, LOADS, OPTIONS, WITHOUT_EFFECT};
 use super::error::nearest;
 use crate::pace::Stage;
 
@@ -58,11 +58,17 @@ impl RawOptions {
         Self::default()
     }
 
-    /// The options of a JSON object: a script's `options` or a config file. `null` means *not given*.
+    /// The options of a JSON object: a script's `options` or a config file. `null` means *not given*. Upper and lower
+    /// case of names are the same; of two spellings the right one counts.
     pub fn from_json(object: &Map<String, Value>, tier: Tier) -> Self {
+        let known = || OPTIONS.iter().map(|option| option.name);
+        let others = || WITHOUT_EFFECT.iter().map(|(name, _)| *name);
         let mut raw = Self::new();
-        for (name, value) in object {
-            raw.set(name, value.clone(), tier);
+        for (written, value) in object {
+            let name = catalog::spelled(written, known().chain(others()));
+            if name == written || !object.contains_key(name) {
+                raw.set(name, value.clone(), tier);
+            }
         }
         raw
     }

@@ -7,21 +7,29 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{ConfigError, suggest};
+use super::catalog::spelled;
+use super::error::{ConfigError, nearest, suggest};
 use super::raw::{Given, Tier};
 use crate::pace::parse_duration;
 
-/// Where faults gather.
+/// Where faults gather, and what is odd but no fault.
 #[derive(Debug, Default)]
-pub(super) struct Faults(RefCell<Vec<ConfigError>>);
+pub(super) struct Faults {
+    faults: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<String>>,
+}
 
 impl Faults {
     pub fn push(&self, error: ConfigError) {
-        self.0.borrow_mut().push(error);
+        self.faults.borrow_mut().push(error);
+    }
+
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     pub fn into_vec(self) -> Vec<ConfigError> {
-        self.0.into_inner()
+        self.faults.into_inner()
     }
 }
 
@@ -217,15 +225,50 @@ impl<'a> Node<'a> {
         all(pairs).map(BTreeMap::from_iter)
     }
 
-    /// The fields of an object that may have these and no others. Unknown ones are faults; the known are still read.
+    /// The fields of an object that may have these and no others. Unknown ones are faults, but in a script's options, where
+    /// the dialect goes on without them; the known are still read.
     pub fn fields(&self, known: &[&'static str]) -> Option<BTreeMap<&'a str, Self>> {
-        let members = self.members()?;
-        for (key, member) in &members {
-            if !known.contains(key) {
+        let fields = self.spelled(known)?;
+        for (key, member) in fields.iter().filter(|(key, _)| !known.contains(*key)) {
+            if self.tier == Tier::Script {
+                member.no_effect("it is not a known field", nearest(key, known.iter().copied()));
+            } else {
                 member.fault("is not a known field", suggest(key, known.iter().copied()));
             }
         }
-        Some(members.into_iter().collect())
+        Some(fields)
+    }
+
+    /// As [`Node::fields`], with unknown ones as faults wherever they come from: so the dialect reads scenarios.
+    pub fn strict_fields(&self, known: &[&'static str]) -> Option<BTreeMap<&'a str, Self>> {
+        let fields = self.spelled(known)?;
+        for (key, member) in fields.iter().filter(|(key, _)| !known.contains(*key)) {
+            member.fault("is not a known field", suggest(key, known.iter().copied()));
+        }
+        Some(fields)
+    }
+
+    /// The members by the names in the table, whatever their case. Of two spellings the right one counts.
+    pub fn spelled(&self, known: &[&'static str]) -> Option<BTreeMap<&'a str, Self>> {
+        let mut fields = BTreeMap::new();
+        for (written, member) in self.members()? {
+            let name = spelled(written, known.iter().copied());
+            if name == written || !fields.contains_key(name) {
+                fields.insert(name, member);
+            }
+        }
+        Some(fields)
+    }
+
+    /// Notes that this has no effect, and what may have been meant.
+    pub fn no_effect(&self, why: &str, nearest: Option<&str>) {
+        let meant = nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        self.warn(format!("{} has no effect: {why}{meant}", self.path));
+    }
+
+    /// Notes what is odd but no fault.
+    pub fn warn(&self, warning: String) {
+        self.faults.warnings.borrow_mut().push(warning);
     }
 }
 

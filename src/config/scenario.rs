@@ -78,7 +78,12 @@ pub(super) fn read(name: &str, node: &Node) -> Option<Scenario> {
     if !name_fits {
         node.fault("is not a scenario name", "use letters, digits, _ and - only");
     }
-    let members: Fields = node.members()?.into_iter().collect();
+    let every: Vec<&'static str> = EXECUTORS
+        .iter()
+        .flat_map(|(_, own)| own.iter().copied())
+        .chain(COMMON)
+        .collect();
+    let members: Fields = node.spelled(&every)?;
     let Some(executor) = members.get("executor") else {
         node.missing(
             "executor",
@@ -370,13 +375,14 @@ impl<'a> Reader<'a, '_> {
         self.required(
             "stages",
             "give at least one, as in [{ duration: '30s', target: 10 }]",
-            |n| stages(n, most),
+            |n| stages(n, most, true),
         )
     }
 }
 
-/// An array of `{ duration, target }`, at least one.
-pub(super) fn stages(node: &Node, most: u64) -> Option<Vec<Stage>> {
+/// An array of `{ duration, target }`, at least one. As in the dialect more fields are faults in a scenario, and have no
+/// effect in the shortcut.
+pub(super) fn stages(node: &Node, most: u64, strict: bool) -> Option<Vec<Stage>> {
     let items = node.items()?;
     if items.is_empty() {
         node.fault(
@@ -393,7 +399,12 @@ pub(super) fn stages(node: &Node, most: u64) -> Option<Vec<Stage>> {
                 .map_err(|error: StageError| item.fault(error.to_string(), ""))
                 .ok();
         }
-        let fields = item.fields(&["duration", "target"])?;
+        let known = ["duration", "target"];
+        let fields = if strict {
+            item.strict_fields(&known)?
+        } else {
+            item.fields(&known)?
+        };
         let duration = match fields.get("duration") {
             Some(duration) => duration.duration(),
             None => {

@@ -138,7 +138,7 @@ fn from_shortcut(reader: &Reader, shortcut: &str) -> Option<Scenario> {
             );
         }
         _ => {
-            let stages = reader.read("stages", |n| scenario::stages(n, scenario::MOST_VUS));
+            let stages = reader.read("stages", |n| scenario::stages(n, scenario::MOST_VUS, false));
             let (stages, vus) = (stages??, vus.unwrap_or(Some(1))?);
             if vus == 0 && stages.iter().all(|stage| stage.target == 0) {
                 reader.node("stages")?.fault(

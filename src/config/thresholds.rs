@@ -15,8 +15,23 @@ const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 /// When there are metrics of the target.
 const TARGET: &str = "it is there when a target is sampled: with --tunnel, --sample-local, --watch or --demo";
 
-pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> Option<Vec<ThresholdSpec>> {
-    let mut specs = Vec::new();
+/// What the option says.
+#[derive(Debug, Default)]
+pub(super) struct Thresholds {
+    pub specs: Vec<ThresholdSpec>,
+    /// Keys with an empty list: nothing is judged, but the summary has the metric, or the part of it.
+    pub submetrics: Vec<Filter>,
+}
+
+impl Thresholds {
+    /// Every metric and part of a metric that is named.
+    pub fn named(&self) -> impl Iterator<Item = &Filter> {
+        self.specs.iter().map(|spec| &spec.filter).chain(&self.submetrics)
+    }
+}
+
+pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) -> Option<Thresholds> {
+    let mut read = Thresholds::default();
     for (key, member) in node.members()? {
         let filter = match key.parse::<Filter>() {
             Ok(filter) => Some(filter),
@@ -43,11 +58,14 @@ pub(super) fn read(node: &Node, known_metrics: &dyn Fn(&str) -> Option<Kind>) ->
         } else {
             vec![member]
         };
+        if items.is_empty() {
+            read.submetrics.extend(filter.clone());
+        }
         for item in items {
-            specs.extend(read_one(&item, filter.as_ref(), kind));
+            read.specs.extend(read_one(&item, filter.as_ref(), kind));
         }
     }
-    Some(specs)
+    Some(read)
 }
 
 /// One expression under a key; without a filter (its key was at fault) only for its own faults.

@@ -69,6 +69,8 @@ struct Names {
     by_name: FxHashMap<Arc<str>, NameId>,
     /// Names in threshold filters: never templated, never collapsed.
     verbatim: FxHashSet<String>,
+    /// What reports show although nothing judges it.
+    kept: Vec<Filter>,
 }
 
 /// A table that a panicking thread left behind is still whole: every change to one is a single insertion.
@@ -116,6 +118,18 @@ impl Registry {
     /// The system tags the run sets.
     pub fn system_tags(&self) -> SystemTags {
         self.system_tags
+    }
+
+    /// Has reports show what these filters name, with or without samples, and protects it. To be called before the load
+    /// starts.
+    pub fn keep(&self, filters: &[Filter]) {
+        self.protect(filters);
+        write(&self.names).kept.extend_from_slice(filters);
+    }
+
+    /// What [`Registry::keep`] was given.
+    pub fn kept(&self) -> Vec<Filter> {
+        read(&self.names).kept.clone()
     }
 
     /// Keeps what these filters name from being templated or collapsed: a threshold on `{name:http://h/users/42}`

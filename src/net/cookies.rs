@@ -40,8 +40,7 @@ impl Jar {
     /// The cookies that a request to `url` would carry, as (name, value).
     pub fn cookies(&self, url: &Url) -> Vec<(String, String)> {
         self.0.borrow().as_ref().map_or_else(Vec::new, |store| {
-            store
-                .get_request_values(url)
+            sent(store, url)
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect()
         })
@@ -112,7 +111,7 @@ impl Jar {
                      }| *replace && own == name,
                 )
             };
-            for (name, value) in store.get_request_values(request.target.url()) {
+            for (name, value) in sent(store, request.target.url()) {
                 if !replaced(name) {
                     add(name, value);
                 }
@@ -127,6 +126,17 @@ impl Jar {
             HeaderValue::from_bytes(&text).ok()
         }
     }
+}
+
+/// What a request to `url` carries. `cookie_store` takes loopback for a safe place, as browsers do, and sends `Secure` cookies
+/// there without TLS; Go's jar, which the dialect has, does not.
+fn sent<'a>(store: &'a CookieStore, url: &Url) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let secure = matches!(url.scheme(), "https" | "wss");
+    store
+        .matches(url)
+        .into_iter()
+        .filter(move |cookie| secure || !cookie.secure().unwrap_or(false))
+        .map(|cookie| cookie.name_value())
 }
 
 #[cfg(test)]
@@ -151,6 +161,22 @@ mod tests {
         assert_eq!(jar.cookies(&page), [("a".into(), "1".into())]);
         assert!(jar.set(&page, "a=; Path=/; Max-Age=0"));
         assert!(jar.cookies(&page).is_empty());
+    }
+
+    #[test]
+    fn secure_cookies_need_tls_even_on_loopback() {
+        for host in ["localhost", "127.0.0.1", "[::1]", "a.test"] {
+            let jar = Jar::new();
+            let (plain, safe) = (url(&format!("http://{host}/")), url(&format!("https://{host}/")));
+            jar.set(&safe, "s=1; Secure");
+            jar.set(&safe, "p=2");
+            assert_eq!(jar.cookies(&plain), [("p".into(), "2".into())], "{host}");
+            assert_eq!(jar.cookies(&safe).len(), 2, "{host}");
+            let request = Request::get(Target::parse(plain.as_str()).unwrap());
+            assert_eq!(Jar::header(Some(&jar), &request, true).unwrap(), "p=2", "{host}");
+            jar.remove(&safe, None);
+            assert!(jar.cookies(&safe).is_empty(), "{host}");
+        }
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl JsonFormat {
                 filters.push(spec.filter.clone());
             }
         }
+        for filter in self.registry.kept() {
+            let wanted = *filter.metric == *definition.name && !filter.tags.is_empty();
+            if wanted && !filters.contains(&filter) {
+                filters.push(filter);
+            }
+        }
         // The dialect always keeps this one, for the summary.
         let expected = Filter {
             tags: vec![("expected_response".to_owned(), "true".to_owned())],

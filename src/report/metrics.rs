@@ -27,9 +27,10 @@ impl Entry {
     }
 }
 
-/// All metrics that have samples or a threshold, and the sub-metrics of thresholds, by name.
+/// All metrics that have samples or a threshold, and the parts that the `thresholds` option names, by name.
 pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry> {
     let registry = snapshot.registry();
+    let kept = registry.kept();
     let mut list = Vec::new();
     for (id, definition) in registry.definitions() {
         let own = |filter: Option<&Filter>| -> Vec<ThresholdState> {
@@ -40,10 +41,14 @@ pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry> {
             snapshot.thresholds.iter().filter(wanted).cloned().collect()
         };
         let whole = value(snapshot, id, &definition, |_| true);
-        for filter in filters(snapshot, id, &definition) {
+        let kept: Vec<&Filter> = kept
+            .iter()
+            .filter(|filter| *filter.metric == *definition.name)
+            .collect();
+        for filter in filters(snapshot, id, &definition, &kept) {
             let part = value(snapshot, id, &definition, |tags| matches(&filter, tags));
             let thresholds = own(Some(&filter));
-            if part.is_some() || !thresholds.is_empty() {
+            if part.is_some() || !thresholds.is_empty() || kept.contains(&&filter) {
                 let value = part.unwrap_or_else(|| zero(&definition));
                 let definition = definition.clone();
                 list.push(Entry {
@@ -56,7 +61,7 @@ pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry> {
             }
         }
         let thresholds = own(None);
-        if whole.is_some() || !thresholds.is_empty() {
+        if whole.is_some() || !thresholds.is_empty() || !kept.is_empty() {
             let value = whole.unwrap_or_else(|| zero(&definition));
             list.push(Entry {
                 id,
@@ -92,11 +97,12 @@ pub(super) fn part(snapshot: &Snapshot, wanted: impl Fn(&TagSet) -> bool) -> Vec
     list
 }
 
-/// The distinct filters with tags that thresholds use on a metric, and the one the dialect always keeps.
-fn filters(snapshot: &Snapshot, id: MetricId, definition: &MetricDef) -> Vec<Filter> {
+/// The distinct filters with tags that thresholds use on a metric, those that were kept without one, and the one the
+/// dialect always keeps.
+fn filters(snapshot: &Snapshot, id: MetricId, definition: &MetricDef, kept: &[&Filter]) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
-    for state in &snapshot.thresholds {
-        let filter = &state.spec.filter;
+    let judged = snapshot.thresholds.iter().map(|state| &state.spec.filter);
+    for filter in judged.chain(kept.iter().copied()) {
         if *filter.metric == *definition.name && !filter.tags.is_empty() && !filters.contains(filter) {
             filters.push(filter.clone());
         }

@@ -179,6 +179,7 @@ impl Observer {
         let thresholds = run.thresholds();
         let mut collector = Collector::new(registry.clone(), epoch, thresholds.to_vec());
         registry.protect(run.config.thresholds.iter().map(|spec| &spec.filter));
+        registry.keep(&run.config.submetrics);
         if run.order.ignore_outages {
             collector.leave_out(OUTAGE);
         }

@@ -66,6 +66,7 @@ impl SavedRun {
                 .collect(),
         };
         let elapsed = Duration::from_secs_f64(self.run.duration.clamp(0.0, 1e9));
+        registry.keep(&self.kept());
         let mut snapshot = Snapshot::assembled(registry, elapsed, rows, losses);
         snapshot.thresholds = self.judged(&snapshot);
         snapshot
@@ -86,6 +87,15 @@ impl SavedRun {
             judged(spec, value, snapshot.elapsed)
         };
         self.thresholds_of_options().into_iter().map(judge).collect()
+    }
+
+    /// What the run's options name without judging it.
+    fn kept(&self) -> Vec<Filter> {
+        let members = self.options["thresholds"].as_object().into_iter().flatten();
+        members
+            .filter(|(_, items)| items.as_array().is_some_and(Vec::is_empty))
+            .filter_map(|(key, _)| key.parse().ok())
+            .collect()
     }
 
     /// What the run's options demand. They have been checked when the run began.
