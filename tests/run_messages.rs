@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alert_support;
+mod grafana_support;
 mod run_support;
 
-use run_support::{Scripted, Server, loadgen, run};
+use alert_support::Webhook;
+use run_support::{Scripted, Server, free_port, loadgen, run};
+use serde_json::json;
 
 fn script() -> Scripted {
     Scripted::new(
@@ -54,9 +58,9 @@ fn messages_go_where_they_are_sent() {
         "{said}"
     );
     assert!(!said.contains("hello"), "{said}");
-    with(&["--log-output", "loki=http://127.0.0.1:1"])
-        .expect(0)
-        .says(&["--log-output loki has no effect", "hello"]);
+    with(&["--log-output", "loki=http://127.0.0.1:1/,colour=red"])
+        .expect(104)
+        .says(&["\"colour=red\" is no setting of Loki"]);
     with(&["--log-output", "pigeon"])
         .expect(104)
         .says(&["--log-output pigeon", "file=PATH"]);
@@ -65,6 +69,58 @@ fn messages_go_where_they_are_sent() {
         .says(&["--log-output", "/nowhere/log"]);
     let output = loadgen(&base).env("K6_LOG_FORMAT", "raw").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "hello\ntwo words\n");
+}
+
+#[test]
+fn loki_gets_all_messages_and_its_troubles_cost_the_run_nothing() {
+    let script = script();
+    let loki = Webhook::start();
+    let settings = format!(
+        "loki=http://{}/loki/api/v1/push,label.team=a,header.X-Key=k,pushPeriod=50ms",
+        loki.address
+    );
+    let ended = run(&[
+        "run",
+        "-q",
+        "--metrics-addr",
+        "off",
+        "--log-output",
+        &settings,
+        script.path(),
+    ])
+    .expect(0);
+    assert!(ended.stderr.is_empty(), "{}", ended.stderr);
+    let pushed = loki.told.lock().unwrap();
+    let streams: Vec<&serde_json::Value> = pushed
+        .iter()
+        .flat_map(|push| push["streams"].as_array().unwrap())
+        .collect();
+    let said = |level: &str, text: &str| {
+        let labels = json!({ "level": level, "source": "console", "team": "a" });
+        let mut lines = streams
+            .iter()
+            .filter(|stream| stream["stream"] == labels)
+            .flat_map(|stream| stream["values"].as_array().unwrap());
+        lines.any(|line| line[1] == text && line[0].as_str().unwrap().len() == 19)
+    };
+    assert!(
+        said("info", "hello") && said("warning", "two words"),
+        "{pushed:?}"
+    );
+
+    // Nobody listens there, and nobody waits for it.
+    let nobody = format!("loki=http://127.0.0.1:{}/,pushPeriod=50ms", free_port());
+    run(&[
+        "run",
+        "-q",
+        "--metrics-addr",
+        "off",
+        "--log-output",
+        &nobody,
+        script.path(),
+    ])
+    .expect(0)
+    .says(&["does not take messages (said once)", "messages were not taken"]);
 }
 
 #[test]

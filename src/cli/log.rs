@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -13,7 +13,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Wri
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::metrics::utc;
-use crate::output::{CONSOLE, ConsoleFile, Messages, Mode, Progress};
+use crate::output::{
+    CONSOLE, ConsoleFile, Loki, LokiError, LokiOptions, Messages, Mode, Progress, level_name, source,
+};
 use crate::script::Secrets;
 
 /// How much is said, and how.
@@ -32,7 +34,7 @@ pub struct LogArgs {
     /// Use no colours (the variable NO_COLOR does the same)
     #[arg(long)]
     pub no_color: bool,
-    /// Where messages go: stderr, stdout, none, or file=PATH[,level=LEVEL] [default: stderr]
+    /// Where messages go: stderr, stdout, none, file=PATH[,level=LEVEL] or loki=URL[,SETTING=VALUE...] [default: stderr]
     #[arg(long, value_name = "PLACE")]
     pub log_output: Option<String>,
     /// How messages look: text, json, or raw [default: text]
@@ -70,6 +72,7 @@ impl Ui {
 static START: OnceLock<Instant> = OnceLock::new();
 static SECRETS: OnceLock<Secrets> = OnceLock::new();
 static NO_COLOR: OnceLock<bool> = OnceLock::new();
+static LOKI: Mutex<Option<Loki>> = Mutex::new(None);
 
 /// From here on no message shows these.
 pub fn hide(secrets: &Secrets) {
@@ -108,15 +111,12 @@ pub fn start(args: &LogArgs) -> Result<Progress, String> {
         .with_writer(place.messages)
         .with_ansi(place.terminal && colour(watched))
         .event_format(Line {
-            form: format,
+            form: place.form.unwrap_or(format),
             file: place.file,
             console: progress.console().clone(),
         });
     // A second start keeps the first one's settings.
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
-    if let Some(warning) = place.warning {
-        tracing::warn!("{warning}");
-    }
     if args.ui == Ui::Full && !watched {
         tracing::warn!("--ui full needs a terminal; a few plain lines are shown instead");
     }
@@ -157,7 +157,8 @@ struct Place {
     terminal: bool,
     file: bool,
     level: Option<Level>,
-    warning: Option<String>,
+    /// The only form that suits it.
+    form: Option<Form>,
 }
 
 fn terminal(progress: &Progress) -> Place {
@@ -166,7 +167,7 @@ fn terminal(progress: &Progress) -> Place {
         terminal: true,
         file: false,
         level: None,
-        warning: None,
+        form: None,
     }
 }
 
@@ -185,17 +186,13 @@ fn place(text: Option<&str>, progress: &Progress) -> Result<Place, String> {
             terminal: false,
             ..usual
         }),
-        Some(loki) if loki == "loki" || loki.starts_with("loki=") => Ok(Place {
-            warning: Some(
-                "--log-output loki has no effect: messages go to standard error; write them to a file as JSON and let Loki's agent send it"
-                    .to_owned(),
-            ),
-            ..usual
-        }),
+        Some(loki) if loki == "loki" || loki.starts_with("loki=") => {
+            to_loki(loki.trim_start_matches("loki").trim_start_matches('='), console())
+        }
         Some(other) => {
             let Some(rest) = other.strip_prefix("file=") else {
                 return Err(format!(
-                    "--log-output {other}: it is one of stderr, stdout, none and file=PATH"
+                    "--log-output {other}: it is one of stderr, stdout, none, file=PATH and loki=URL"
                 ));
             };
             let (path, level) = match rest.split_once(",level=") {
@@ -209,9 +206,34 @@ fn place(text: Option<&str>, progress: &Progress) -> Result<Place, String> {
                 terminal: false,
                 file: true,
                 level,
-                warning: None,
+                form: None,
             })
         }
+    }
+}
+
+fn to_loki(settings: &str, console: ConsoleFile) -> Result<Place, String> {
+    let options: LokiOptions = settings
+        .parse()
+        .map_err(|error: LokiError| format!("--log-output loki: {error}"))?;
+    let level = options.level.as_deref().map(named).transpose()?;
+    let (loki, queue) =
+        Loki::start(options).map_err(|error| format!("--log-output loki: no thread: {error}"))?;
+    *LOKI.lock().unwrap_or_else(PoisonError::into_inner) = Some(loki);
+    Ok(Place {
+        messages: Messages::loki(queue, console),
+        terminal: false,
+        file: true,
+        level,
+        form: Some(Form::Raw),
+    })
+}
+
+/// Sends what still waits to be sent: the last thing that is done.
+pub fn finish() {
+    let loki = LOKI.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(loki) = loki {
+        loki.finish();
     }
 }
 
@@ -246,11 +268,13 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let (short, name, colour) = match *event.metadata().level() {
-            Level::ERROR => ("ERRO", "error", 31),
-            Level::WARN => ("WARN", "warning", 33),
-            Level::INFO => ("INFO", "info", 36),
-            Level::DEBUG | Level::TRACE => ("DEBU", "debug", 37),
+        let level = *event.metadata().level();
+        let name = level_name(level);
+        let (short, colour) = match level {
+            Level::ERROR => ("ERRO", 31),
+            Level::WARN => ("WARN", 33),
+            Level::INFO => ("INFO", 36),
+            Level::DEBUG | Level::TRACE => ("DEBU", 37),
         };
         let mut message = Message(String::new());
         event.record(&mut message);
@@ -258,8 +282,7 @@ where
             Some(secrets) => secrets.hide(&message.0),
             None => message.0,
         };
-        let target = event.metadata().target();
-        let source = [CONSOLE, "http-debug"].into_iter().find(|known| *known == target);
+        let source = source(event.metadata().target());
         let console = source == Some(CONSOLE) && self.console.is_open();
         let now = || utc::rfc3339(std::time::SystemTime::now());
         match self.form {

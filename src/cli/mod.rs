@@ -108,7 +108,11 @@ pub fn main() -> i32 {
     };
     let code = match cli.command {
         Command::Run(args) => args.execute(),
-        Command::Suite(args) => return args.execute(),
+        Command::Suite(args) => {
+            let code = args.execute();
+            log::finish();
+            return code;
+        }
         Command::Breakpoint(args) => args.execute(),
         Command::Hit(args) => args.execute(),
         Command::Tunnel(args) => args.execute(),
@@ -127,6 +131,7 @@ pub fn main() -> i32 {
         Command::List(args) => args.execute(),
         Command::Completions(args) => args.execute(),
     };
+    log::finish();
     code.code()
 }
 

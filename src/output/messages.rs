@@ -5,13 +5,29 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::loki::LokiQueue;
 use super::progress::LogWriter;
 
 /// The target of what the script's `console` says.
 pub const CONSOLE: &str = "console";
+
+/// A level as the dialect calls it.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
+/// What a message comes from, where that is said with it.
+pub fn source(target: &str) -> Option<&'static str> {
+    [CONSOLE, "http-debug"].into_iter().find(|known| *known == target)
+}
 
 /// The file for the script's `console`, once there is one. Clones are the same file.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +67,7 @@ enum Place {
     Terminal(LogWriter),
     Stdout,
     File(Arc<Mutex<File>>),
+    Loki(LokiQueue),
     Nowhere,
 }
 
@@ -64,6 +81,12 @@ impl Messages {
     /// To standard output.
     pub fn stdout(console: ConsoleFile) -> Messages {
         let place = Place::Stdout;
+        Messages { place, console }
+    }
+
+    /// To Loki.
+    pub fn loki(queue: LokiQueue, console: ConsoleFile) -> Messages {
+        let place = Place::Loki(queue);
         Messages { place, console }
     }
 
@@ -89,6 +112,8 @@ pub enum MessageWriter<'a> {
     Terminal(LogWriter),
     Stdout,
     File(&'a Mutex<File>),
+    /// With the level and the source of this message.
+    Loki(&'a LokiQueue, &'static str, Option<&'static str>),
     Nowhere,
 }
 
@@ -100,6 +125,7 @@ impl<'a> MakeWriter<'a> for Messages {
             Place::Terminal(writer) => MessageWriter::Terminal(writer.clone()),
             Place::Stdout => MessageWriter::Stdout,
             Place::File(file) => MessageWriter::File(file),
+            Place::Loki(queue) => MessageWriter::Loki(queue, level_name(Level::INFO), None),
             Place::Nowhere => MessageWriter::Nowhere,
         }
     }
@@ -107,7 +133,12 @@ impl<'a> MakeWriter<'a> for Messages {
     fn make_writer_for(&'a self, about: &Metadata<'_>) -> MessageWriter<'a> {
         match self.console.0.get() {
             Some(file) if about.target() == CONSOLE => MessageWriter::File(file),
-            _ => self.make_writer(),
+            _ => match self.make_writer() {
+                MessageWriter::Loki(queue, ..) => {
+                    MessageWriter::Loki(queue, level_name(*about.level()), source(about.target()))
+                }
+                writer => writer,
+            },
         }
     }
 }
@@ -125,6 +156,11 @@ impl Write for MessageWriter<'_> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .write_all(buffer),
+            // The whole of a message comes at once, with the end of its line.
+            MessageWriter::Loki(queue, level, source) => {
+                queue.say(level, *source, String::from_utf8_lossy(buffer).trim_end());
+                Ok(())
+            }
             MessageWriter::Nowhere => Ok(()),
         }
     }
@@ -133,7 +169,7 @@ impl Write for MessageWriter<'_> {
         match self {
             MessageWriter::Terminal(writer) => writer.flush(),
             MessageWriter::Stdout => io::stdout().lock().flush(),
-            MessageWriter::File(_) | MessageWriter::Nowhere => Ok(()),
+            MessageWriter::File(_) | MessageWriter::Loki(..) | MessageWriter::Nowhere => Ok(()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod file;
 mod json;
 mod listen;
 mod live;
+mod loki;
 mod messages;
 mod otlp;
 mod process;
@@ -31,7 +32,8 @@ pub use file::{
     FileOutput, OutputEnd, OutputError, OutputKind, OutputSpec, Rotation, RotationError, parse_size,
 };
 pub use live::LivePage;
-pub use messages::{CONSOLE, ConsoleFile, Messages};
+pub use loki::{Loki, LokiError, LokiOptions, LokiQueue};
+pub use messages::{CONSOLE, ConsoleFile, Messages, level_name, source};
 pub use otlp::{OtlpError, OtlpExporter, OtlpMetrics, OtlpSpec, TracedRun};
 pub use process::{ProcessUsage, usage as process_usage};
 pub use progress::{
