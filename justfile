@@ -38,6 +38,10 @@ bench *ARGS:
 bench-peers:
     benches/peers.sh
 
+# CPU per iteration of scripts heavy with JSON, strings and cryptography (ROUNDS, DURATION, CONNECTIONS)
+bench-scripts:
+    benches/scripts.sh
+
 # Client CPU per request with traces and without (ROUNDS, DURATION, CONNECTIONS, OTLP, BEFORE)
 bench-traces:
     benches/traces.sh
