@@ -8,14 +8,16 @@ mod dialect_support;
 mod grpc_support;
 mod redis_support;
 mod run_support;
+mod tls_support;
 
 use std::path::{Path, PathBuf};
 
-use dialect_support::room::room;
+use dialect_support::room::{room, tls_room};
 use grpc_support::Room;
 use redis_support::Redis;
 use run_support::loadgen;
 use serde_json::Value;
+use tls_support::{pki, server_config};
 
 fn scripts() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialect");
@@ -113,6 +115,7 @@ fn every_script_gives_what_its_head_says() {
     let redis = Redis::start();
     let peers = [
         format!("BASE=http://{}", room()),
+        format!("TLS=https://{}", tls_room(server_config(&pki(), &[], false))),
         format!("GRPC={}", Room::start().leave()),
         format!("REDIS=127.0.0.1:{}", redis.port),
     ];

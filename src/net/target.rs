@@ -23,6 +23,8 @@ pub struct Target(Arc<Parts>);
 
 struct Parts {
     text: Arc<str>,
+    /// With credentials, if there are any: `text` masks them.
+    secret: Option<Box<str>>,
     url: Url,
     origin: Arc<Origin>,
     path: Uri,
@@ -141,6 +143,7 @@ impl Target {
             )
         });
         // Credentials never reach a tag, a log or a report.
+        let secret = has_user.then(|| text.into());
         let text = if has_user {
             format!("{shown}://****:****@{}", &url[Position::BeforeHost..]).into()
         } else {
@@ -148,6 +151,7 @@ impl Target {
         };
         Ok(Target(Arc::new(Parts {
             text,
+            secret,
             origin: Arc::new(Origin { https, host, port }),
             path,
             absolute: OnceLock::new(),
@@ -162,7 +166,12 @@ impl Target {
         &self.0.text
     }
 
-    /// The same, shared: for what outlives the request.
+    /// The URL as it was given, credentials included: for the script that gave them, and for nobody else.
+    pub fn given(&self) -> &str {
+        self.0.secret.as_deref().unwrap_or(&self.0.text)
+    }
+
+    /// The same as [`Target::as_str`], shared: for what outlives the request.
     pub(super) fn text(&self) -> Arc<str> {
         self.0.text.clone()
     }

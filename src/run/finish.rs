@@ -10,7 +10,7 @@ use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
 use super::save::Destinations;
-use super::{Run, hints, save, scrape, verify};
+use super::{Run, hints, save, scrape, stopped, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::{Pusher, RunState};
@@ -159,8 +159,9 @@ async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
     let data = data(run, snapshot);
     let (program, net, http, epoch) = (program.clone(), run.net.clone(), run.http.clone(), run.epoch);
     let limit = run.config.handle_summary_timeout;
-    // Its samples, if it made any, would come after the final snapshot.
+    // It may request what it likes, as in the dialect: its samples come after the final snapshot, and nobody hears them.
     let (unheard, _) = engine::batches(1);
+    let control = run.control.clone();
     let seat = Seat {
         around: run.around(),
         ..Seat::default()
@@ -168,12 +169,17 @@ async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
     let task = move |recorder| async move {
         let workshop = Rc::new(Workshop::new(program, recorder, epoch, net, http));
         let (mut user, _) = ScriptUser::start(workshop, seat).await?;
-        match tokio::time::timeout(limit, user.summarize(data.to_string())).await {
-            Ok(files) => files,
-            Err(_) => Err(ScriptError::new(format!(
-                "handleSummary() took longer than {} s",
-                limit.as_secs()
-            ))),
+        tokio::select! {
+            files = tokio::time::timeout(limit, user.summarize(data.to_string())) => match files {
+                Ok(files) => files,
+                Err(_) => Err(ScriptError::new(format!(
+                    "it took longer than {} s and was ended; raise handleSummaryTimeout if it needs more",
+                    limit.as_secs_f64()
+                ))),
+            },
+            () = stopped(&control, "handleSummary") => {
+                Err(ScriptError::new("it was stopped before it was done"))
+            }
         }
     };
     let result = engine::solo(0, run.registry.clone(), epoch, unheard, task).await;

@@ -38,14 +38,24 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
     }
     globals.set("open", Function::new(ctx.clone(), open)?)?;
     for (name, repeat) in [("setTimeout", false), ("setInterval", true)] {
-        let set = move |ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<f64>, rest: Rest<Value<'js>>| {
-            set_timer(&ctx, callback, delay.0.unwrap_or(0.0), repeat, rest.0)
+        let set = move |ctx: Ctx<'js>,
+                        callback: Function<'js>,
+                        delay: Opt<Coerced<f64>>,
+                        rest: Rest<Value<'js>>| {
+            set_timer(
+                &ctx,
+                callback,
+                delay.0.map_or(0.0, |delay| delay.0),
+                repeat,
+                rest.0,
+            )
         };
         globals.set(name, Function::new(ctx.clone(), set)?.with_name(name)?)?;
     }
     for name in ["clearTimeout", "clearInterval"] {
-        let clear = |ctx: Ctx<'js>, id: Opt<f64>| -> Result<()> {
-            Host::of(&ctx)?.events.clear_timer(id.0.unwrap_or(0.0) as u64);
+        let clear = |ctx: Ctx<'js>, id: Opt<Coerced<f64>>| -> Result<()> {
+            let id = id.0.map_or(0.0, |id| id.0);
+            Host::of(&ctx)?.events.clear_timer(id as u64);
             Ok(())
         };
         globals.set(name, Function::new(ctx.clone(), clear)?.with_name(name)?)?;
@@ -161,7 +171,7 @@ fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
     Coerced::<String>::from_js(ctx, value.clone()).map(|text| text.0)
 }
 
-fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<String>) -> Result<Value<'js>> {
+fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<Coerced<String>>) -> Result<Value<'js>> {
     let host = Host::of(&ctx)?;
     if host.phase.get() != Phase::Init {
         let message = "open() is only allowed in the init context, at the script's top level";
@@ -174,7 +184,7 @@ fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<String>) -> Result<Value<'js
         .open(&path)
         .or_else(|message| beside().map_err(|_| message))
         .map_err(|message| Exception::throw_message(&ctx, &message))?;
-    if mode.0.as_deref() == Some("b") {
+    if mode.0.is_some_and(|mode| mode.0 == "b") {
         return Ok(ArrayBuffer::new_copy(ctx, bytes)?.into_value());
     }
     let text = String::from_utf8_lossy(&bytes);

@@ -153,6 +153,17 @@ impl Workshop {
         self.complained.borrow_mut().insert((error.code, origin.into()));
     }
 
+    /// Warns, once in the run for all that have the same to say; `key` is what they have in common.
+    pub fn warn_once(&self, key: &str, text: impl FnOnce() -> String) {
+        let known = (0, key.into());
+        if !self.complained.borrow().contains(&known) {
+            if self.program.first_complaint(0, key) {
+                tracing::warn!("{}", text());
+            }
+            self.complained.borrow_mut().insert(known);
+        }
+    }
+
     /// A URL in parsed form with the name its samples carry.
     ///
     /// # Errors
@@ -177,10 +188,8 @@ impl Workshop {
 pub enum Phase {
     /// The module's top level.
     Init,
-    /// `setup`, an iteration, `teardown`.
+    /// `setup`, an iteration, `teardown`, `verify`, `handleSummary`.
     Running,
-    /// `handleSummary`.
-    Summary,
 }
 
 /// One virtual user, as its host functions see it.
@@ -404,10 +413,6 @@ impl Host {
             Phase::Init => Err(Exception::throw_message(
                 ctx,
                 &format!("{what} is not allowed in the init context; call it from setup() or a VU function"),
-            )),
-            Phase::Summary => Err(Exception::throw_message(
-                ctx,
-                &format!("{what} is not allowed in handleSummary()"),
             )),
         }
     }

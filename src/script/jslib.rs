@@ -15,10 +15,15 @@ pub const SUBTLE: &str = "loadgen:subtle";
 pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
-const LIBRARIES: [(&str, &str); 13] = [
+const LIBRARIES: [(&str, &str); 15] = [
     ("ajv", include_str!("jslib/ajv.js")),
     ("expect", include_str!("jslib/expect.js")),
+    ("form-urlencoded", include_str!("jslib/form-urlencoded.js")),
     ("formdata", include_str!("jslib/formdata.js")),
+    (
+        "http-instrumentation-pyroscope",
+        include_str!("jslib/pyroscope.js"),
+    ),
     ("http-instrumentation-tempo", include_str!("jslib/tempo.js")),
     ("httpx", include_str!("jslib/httpx.js")),
     ("jsonpath", include_str!("jslib/jsonpath.js")),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -260,8 +260,8 @@ impl Program {
     fn full_path(&self, path: &str) -> PathBuf {
         let path = path.strip_prefix("file://").unwrap_or(path);
         match &self.folder {
-            Some(folder) => folder.join(path),
-            None => PathBuf::from(path),
+            Some(folder) => clean(&folder.join(path)),
+            None => clean(Path::new(path)),
         }
     }
 
@@ -280,6 +280,22 @@ impl Program {
         files.insert(full, bytes.clone());
         Ok(bytes)
     }
+}
+
+/// A path without `.` and, where it goes down first, `..`: by its text alone, as Go's `filepath.Join` has it, so that it does
+/// not matter whether the folders on the way are there.
+fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match (part, cleaned.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                cleaned.pop();
+            }
+            _ => cleaned.push(part),
+        }
+    }
+    cleaned
 }
 
 /// Lets the engine ask a [`Program`] for modules.
@@ -306,5 +322,23 @@ impl Loader for ModuleSource {
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>, Error> {
         self.0.library.declare(ctx, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_by_their_text() {
+        for (path, cleaned) in [
+            ("/a/none/../b.js", "/a/b.js"),
+            ("/a/./b/../../../c", "/c"),
+            ("a/../../b", "../b"),
+            ("../../a", "../../a"),
+            ("x", "x"),
+        ] {
+            assert_eq!(clean(Path::new(path)), Path::new(cleaned), "{path}");
+        }
     }
 }

@@ -149,9 +149,9 @@ impl TextDecoder {
         &self,
         ctx: Ctx<'js>,
         input: Opt<Value<'js>>,
-        options: Opt<Object<'js>>,
+        options: Opt<Option<Object<'js>>>,
     ) -> Result<String> {
-        let stream = match options.0 {
+        let stream = match options.0.flatten() {
             Some(options) => options.get::<_, Coerced<bool>>("stream")?.0,
             None => false,
         };

@@ -464,7 +464,6 @@ impl<'js> Life<'js, '_> {
                 Ok(Reply::Returned(json))
             }
             Order::Summarize { data } => {
-                self.host.phase.set(Phase::Summary);
                 let function: Function = self.namespace.get("handleSummary")?;
                 let result: Value = function.call((ctx.json_parse(data)?,))?;
                 let result = self.finish(result)?;

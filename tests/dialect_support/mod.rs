@@ -82,7 +82,7 @@ fn serve(stream: TcpStream) -> Option<()> {
     }
 }
 
-pub fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+pub fn read(reader: &mut BufReader<impl Read>) -> Option<Asked> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;

@@ -1,8 +1,9 @@
 //! An HTTP server that echoes, redirects, sets cookies, asks for passwords, compresses, delays and fails on demand.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,15 +19,36 @@ const PAGE: &str = r#"<!DOCTYPE html><html><head><title>Room</title></head><body
 
 /// Starts the server for the rest of the process.
 pub fn room() -> SocketAddr {
+    start(serve)
+}
+
+/// The same over TLS, with a certificate that nobody has to trust.
+pub fn tls_room(config: rustls::ServerConfig) -> SocketAddr {
+    let config = Arc::new(config);
+    start(move |stream| {
+        let connection = rustls::ServerConnection::new(config.clone()).ok()?;
+        serve(rustls::StreamOwned::new(connection, stream))
+    })
+}
+
+fn start(serve: impl Fn(TcpStream) -> Option<()> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let serve = Arc::new(serve);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
+            let serve = serve.clone();
+            thread::spawn(move || {
+                stream.set_nodelay(true).ok()?;
+                serve(stream)
+            });
         }
     });
     address
 }
+
+/// How many requests `/together` has under way, and the most of them since it had none.
+static TOGETHER: Mutex<(u64, u64)> = Mutex::new((0, 0));
 
 struct Answer {
     status: u16,
@@ -35,9 +57,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-fn serve(stream: TcpStream) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    let mut writer = stream.try_clone().ok()?;
+fn serve(stream: impl Read + Write) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let asked = read(&mut reader)?;
@@ -57,7 +77,8 @@ fn serve(stream: TcpStream) -> Option<()> {
         if asked.method != "HEAD" {
             bytes.extend(&answer.body);
         }
-        writer.write_all(&bytes).ok()?;
+        reader.get_mut().write_all(&bytes).ok()?;
+        reader.get_mut().flush().ok()?;
     }
 }
 
@@ -79,6 +100,21 @@ fn answer(asked: &Asked) -> Option<Answer> {
     };
     match parts[0] {
         "drop" => return None,
+        // Says the most that were there at once while it was there itself.
+        "together" => {
+            {
+                let mut together = TOGETHER.lock().unwrap();
+                together.0 += 1;
+                together.1 = together.1.max(together.0);
+            }
+            thread::sleep(Duration::from_millis(number(1)));
+            let mut together = TOGETHER.lock().unwrap();
+            answer.body = json!({ "most": together.1 }).to_string().into_bytes();
+            together.0 -= 1;
+            if together.0 == 0 {
+                together.1 = 0;
+            }
+        }
         "status" => answer.status = number(1) as u16,
         "redirect" => {
             let left = number(1);

@@ -70,43 +70,38 @@ fn is_sent(field: ElementRef<'_>) -> bool {
 }
 
 fn value_of(element: ElementRef<'_>) -> Option<Value> {
-    let text = |element: ElementRef<'_>| element.text().collect::<String>();
     match element.value().name() {
-        "textarea" => Some(Value::One(text(element))),
+        // As in the dialect: what it holds, as it is written.
+        "textarea" => Some(Value::One(element.inner_html())),
         "option" => Some(Value::One(option(element))),
         "select" => {
-            let options = || {
-                element
-                    .descendants()
-                    .filter_map(|node: NodeRef<'_, Node>| ElementRef::wrap(node))
-                    .filter(|below| below.value().name() == "option")
-            };
-            let chosen = options()
-                .filter(|option| option.attr("selected").is_some())
+            let mut chosen = element
+                .descendants()
+                .filter_map(|node: NodeRef<'_, Node>| ElementRef::wrap(node))
+                .filter(|below| below.value().name() == "option" && below.attr("selected").is_some())
                 .map(option);
             if element.attr("multiple").is_some() {
                 return Some(Value::Many(chosen.collect()));
             }
-            // A list that takes one has its first entry chosen from the start.
-            let one = chosen.last().or_else(|| options().next().map(option));
-            one.map(Value::One)
+            // A browser would take the first entry where none is chosen; the dialect takes none.
+            Some(Value::One(chosen.next().unwrap_or_default()))
         }
         "input" | "button" => {
+            let input = element.value().name() == "input";
             let kind = element.attr("type").unwrap_or_default();
-            let unset = if matches!(kind, "checkbox" | "radio") {
+            let unset = if input && matches!(kind, "checkbox" | "radio") {
                 "on"
             } else {
                 ""
             };
             Some(Value::One(element.attr("value").unwrap_or(unset).to_owned()))
         }
-        _ => element.attr("value").map(|value| Value::One(value.to_owned())),
+        _ => None,
     }
 }
 
 fn option(element: ElementRef<'_>) -> String {
-    match element.attr("value") {
-        Some(value) => value.to_owned(),
-        None => element.text().collect::<String>().trim().to_owned(),
-    }
+    element
+        .attr("value")
+        .map_or_else(|| element.inner_html(), str::to_owned)
 }

@@ -143,6 +143,45 @@ impl Selection {
         self.with(nodes.filter(|node| (same_page && other.nodes.contains(node)) == keep))
     }
 
+    /// Descendants that are in `other`.
+    pub fn find_in(&self, other: &Selection) -> Selection {
+        let below = |node: &NodeRef<'_, Node>| node.ancestors().any(|above| self.nodes.contains(&above.id()));
+        let same_page = Rc::ptr_eq(&self.page, &other.page);
+        let found = other.refs().filter(|node| same_page && below(node));
+        self.with(found.map(|node| node.id()))
+    }
+
+    /// Those with a descendant that is in `other`.
+    pub fn having_in(&self, other: &Selection) -> Selection {
+        let kept = self.each().filter(|one| one.find_in(other).len() > 0);
+        self.with(kept.flat_map(|one| one.nodes))
+    }
+
+    /// Each node itself or the nearest one above it that is in `other`.
+    pub fn closest_in(&self, other: &Selection) -> Selection {
+        let same_page = Rc::ptr_eq(&self.page, &other.page);
+        let wanted = |node: &NodeRef<'_, Node>| same_page && other.nodes.contains(&node.id());
+        let found = self.refs().filter_map(|node| {
+            let mut up = std::iter::once(node).chain(node.ancestors());
+            up.find(wanted).map(|node| node.id())
+        });
+        self.with(found)
+    }
+
+    /// The whole page.
+    pub fn document(&self) -> Selection {
+        self.with([self.page.html.tree.root().id()])
+    }
+
+    /// The place of the first node of `other` among these.
+    pub fn place_of(&self, other: &Selection) -> Option<usize> {
+        let wanted = other
+            .nodes
+            .first()
+            .filter(|_| Rc::ptr_eq(&self.page, &other.page))?;
+        self.nodes.iter().position(|node| node == wanted)
+    }
+
     /// Those with a descendant that matches.
     pub fn having(&self, selector: &Selector) -> Selection {
         let nodes = self

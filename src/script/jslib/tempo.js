@@ -15,10 +15,50 @@ const PROPAGATORS = {
   jaeger: (id, sampled) => ({ 'uber-trace-id': `${id}:${hex(8)}:0:${sampled ? 1 : 0}` }),
 };
 
-export class Client {
+const plain = { ...http };
+
+/** The functions of k6/http, each around a call that `around(params, call, url)` of a class that extends this one may change. */
+export class Instrumented {
+  request(method, url, body, params) {
+    return this.around(params, (all) => plain.request(method, url, body, all), url);
+  }
+  asyncRequest(method, url, body, params) {
+    return this.around(params, (all) => plain.asyncRequest(method, url, body, all), url);
+  }
+  batch(requests) {
+    const one = (request) => {
+      if (typeof request === 'string' || request?.__templated) return this.around({}, (all) => ['GET', request, null, all], request);
+      if (Array.isArray(request)) return this.around(request[3], (all) => [request[0], request[1], request[2], all], request[1]);
+      return this.around(request.params, (params) => ({ ...request, params }), request.url);
+    };
+    const all = Array.isArray(requests) ? requests.map(one) : Object.fromEntries(Object.entries(requests).map(([name, request]) => [name, one(request)]));
+    return plain.batch(all);
+  }
+
+  /** Puts this client in the place of k6/http's own functions. */
+  install() {
+    for (const name of ['get', 'head', 'post', 'put', 'patch', 'del', 'options', 'request', 'asyncRequest', 'batch']) {
+      http[name] = (...given) => this[name](...given);
+    }
+  }
+}
+
+for (const name of ['get', 'head']) {
+  Instrumented.prototype[name] = function (url, params) {
+    return this.around(params, (all) => plain[name](url, all), url);
+  };
+}
+for (const name of ['post', 'put', 'patch', 'del', 'options']) {
+  Instrumented.prototype[name] = function (url, body, params) {
+    return this.around(params, (all) => plain[name](url, body, all), url);
+  };
+}
+
+export class Client extends Instrumented {
   #settings;
 
   constructor(settings = {}) {
+    super();
     this.configure(settings);
   }
   configure(settings = {}) {
@@ -29,7 +69,7 @@ export class Client {
   }
 
   /** Calls with headers that carry an id, which is also noted with the samples while it lasts. */
-  traced(params, call) {
+  around(params, call) {
     const id = traceId();
     const sampled = Math.random() < this.#settings.sampling;
     const headers = { ...params?.headers, ...PROPAGATORS[this.#settings.propagator](id, sampled) };
@@ -43,42 +83,11 @@ export class Client {
       if (metadata) delete metadata.trace_id;
     }
   }
-
-  request(method, url, body, params) {
-    return this.traced(params, (all) => plain.request(method, url, body, all));
-  }
-  asyncRequest(method, url, body, params) {
-    return this.traced(params, (all) => plain.asyncRequest(method, url, body, all));
-  }
-  batch(requests) {
-    const one = (request) => {
-      if (typeof request === 'string' || request?.name) return this.traced({}, (all) => ['GET', request, null, all]);
-      if (Array.isArray(request)) return this.traced(request[3], (all) => [request[0], request[1], request[2], all]);
-      return this.traced(request.params, (params) => ({ ...request, params }));
-    };
-    const all = Array.isArray(requests) ? requests.map(one) : Object.fromEntries(Object.entries(requests).map(([name, request]) => [name, one(request)]));
-    return plain.batch(all);
-  }
-}
-
-const plain = { ...http };
-for (const name of ['get', 'head']) {
-  Client.prototype[name] = function (url, params) {
-    return this.traced(params, (all) => plain[name](url, all));
-  };
-}
-for (const name of ['post', 'put', 'patch', 'del', 'options']) {
-  Client.prototype[name] = function (url, body, params) {
-    return this.traced(params, (all) => plain[name](url, body, all));
-  };
 }
 
 /** Puts a client in the place of k6/http's own functions. */
 export function instrumentHTTP(settings) {
-  const client = new Client(settings);
-  for (const name of ['get', 'head', 'post', 'put', 'patch', 'del', 'options', 'request', 'asyncRequest', 'batch']) {
-    http[name] = (...given) => client[name](...given);
-  }
+  new Client(settings).install();
 }
 
 export default { Client, instrumentHTTP };

@@ -85,10 +85,6 @@ fn require_running(ctx: &Ctx<'_>, host: &Host, what: &str) -> Result<()> {
                 "{what} in the init context is not supported: do it in setup(), teardown() or a VU function"
             ),
         )),
-        Phase::Summary => Err(Exception::throw_message(
-            ctx,
-            &format!("{what} is not allowed in handleSummary()"),
-        )),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The module `k6/html`, and what `response.html()` returns: selections of a page's elements.
 
+mod attributes;
 mod element;
+mod typed;
 
 use rquickjs::{
     Array, Class, Coerced, Ctx, Exception, FromJs, Function, IntoJs, JsLifetime, Object, Result, Value,
@@ -26,7 +28,9 @@ impl ModuleDef for HtmlModule {
 
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         let shelf = Shelf::new(ctx, exports)?;
-        shelf.function("parseHTML", |text: Coerced<String>| Selection::parse(&text.0, ""))?;
+        shelf.function("parseHTML", |ctx: Ctx<'js>, text: Coerced<String>| {
+            Selection::parse(&ctx, &text.0, "")
+        })?;
         shelf.finish()
     }
 }
@@ -48,10 +52,11 @@ enum Filter<'js> {
 
 impl Selection {
     /// The whole of a page that came from `url`.
-    pub fn parse(text: &str, url: &str) -> Selection {
-        Selection {
+    pub fn parse(ctx: &Ctx<'_>, text: &str, url: &str) -> Result<Selection> {
+        typed::install(ctx)?;
+        Ok(Selection {
             inner: html::Selection::parse(text, url),
-        }
+        })
     }
 
     fn narrowed<'js>(&self, ctx: &Ctx<'js>, filter: Value<'js>, keep: bool) -> Result<Selection> {
@@ -130,6 +135,26 @@ fn filter_of<'js>(ctx: &Ctx<'js>, filter: Value<'js>) -> Result<Filter<'js>> {
     }
 }
 
+/// What is looked for: a CSS selector, or certain elements.
+enum Wanted {
+    Css(Selector),
+    Selection(html::Selection),
+}
+
+fn wanted_of<'js>(ctx: &Ctx<'js>, wanted: Value<'js>) -> Result<Wanted> {
+    if !wanted.is_object() {
+        let text = Coerced::<String>::from_js(ctx, wanted)?.0;
+        return Ok(Wanted::Css(css(ctx, &text)?));
+    }
+    match filter_of(ctx, wanted)? {
+        Filter::Selection(selection) => Ok(Wanted::Selection(selection)),
+        _ => Err(Exception::throw_type(
+            ctx,
+            "a CSS selector, a selection or an element is looked for, not a function",
+        )),
+    }
+}
+
 /// A form value for scripts.
 fn value_of<'js>(ctx: &Ctx<'js>, value: Option<html::Value>) -> Result<Value<'js>> {
     match value {
@@ -150,8 +175,12 @@ impl Selection {
         self.inner.len()
     }
 
-    fn find(&self, ctx: Ctx<'_>, selector: String) -> Result<Selection> {
-        Ok(self.inner.find(&css(&ctx, &selector)?).into())
+    fn find<'js>(&self, ctx: Ctx<'js>, wanted: Value<'js>) -> Result<Selection> {
+        Ok(match wanted_of(&ctx, wanted)? {
+            Wanted::Css(selector) => self.inner.find(&selector),
+            Wanted::Selection(other) => self.inner.find_in(&other),
+        }
+        .into())
     }
 
     fn filter<'js>(&self, ctx: Ctx<'js>, filter: Value<'js>) -> Result<Selection> {
@@ -166,8 +195,12 @@ impl Selection {
         Ok(self.narrowed(&ctx, filter, true)?.inner.len() > 0)
     }
 
-    fn has(&self, ctx: Ctx<'_>, selector: String) -> Result<Selection> {
-        Ok(self.inner.having(&css(&ctx, &selector)?).into())
+    fn has<'js>(&self, ctx: Ctx<'js>, wanted: Value<'js>) -> Result<Selection> {
+        Ok(match wanted_of(&ctx, wanted)? {
+            Wanted::Css(selector) => self.inner.having(&selector),
+            Wanted::Selection(other) => self.inner.having_in(&other),
+        }
+        .into())
     }
 
     fn add<'js>(&self, ctx: Ctx<'js>, more: Value<'js>) -> Result<Selection> {
@@ -196,14 +229,15 @@ impl Selection {
         self.inner.at(-1).into()
     }
 
-    fn slice(&self, start: Opt<i32>, end: Opt<i32>) -> Selection {
-        let end = end.0.map(i64::from);
-        self.inner.slice(i64::from(start.0.unwrap_or(0)), end).into()
+    fn slice(&self, start: Opt<Option<i32>>, end: Opt<Option<i32>>) -> Selection {
+        let end = end.0.flatten().map(i64::from);
+        let start = start.0.flatten().unwrap_or(0);
+        self.inner.slice(i64::from(start), end).into()
     }
 
     /// The element at an index, or all of them.
-    fn get<'js>(&self, ctx: Ctx<'js>, index: Opt<i32>) -> Result<Value<'js>> {
-        match index.0 {
+    fn get<'js>(&self, ctx: Ctx<'js>, index: Opt<Option<i32>>) -> Result<Value<'js>> {
+        match index.0.flatten() {
             Some(index) => {
                 let found = self.inner.at(i64::from(index));
                 if found.len() == 0 {
@@ -231,10 +265,12 @@ impl Selection {
         Ok(self.inner.clone().into())
     }
 
+    /// What a function returns for each, as text.
     fn map<'js>(&self, ctx: Ctx<'js>, function: Function<'js>) -> Result<Array<'js>> {
         let array = Array::new(ctx)?;
         for (index, one) in self.inner.each().enumerate() {
-            array.set(index, function.call::<_, Value>((index, Selection::from(one)))?)?;
+            let text: Coerced<String> = function.call((index, Selection::from(one)))?;
+            array.set(index, text.0)?;
         }
         Ok(array)
     }
@@ -259,14 +295,14 @@ impl Selection {
     }
 
     /// A `data-` attribute, as JSON where it is that, or all of them.
-    fn data<'js>(&self, ctx: Ctx<'js>, key: Opt<String>) -> Result<Value<'js>> {
+    fn data<'js>(&self, ctx: Ctx<'js>, key: Opt<Option<String>>) -> Result<Value<'js>> {
         let parsed = |text: &str| -> Result<Value<'js>> {
             match serde_json::from_str::<serde_json::Value>(text) {
                 Ok(_) => ctx.json_parse(text),
                 Err(_) => text.into_js(&ctx),
             }
         };
-        if let Some(key) = key.0 {
+        if let Some(key) = key.0.flatten() {
             return match self.inner.attr(&format!("data-{}", dashed(&key))) {
                 Some(text) => parsed(text),
                 None => Ok(Value::new_undefined(ctx.clone())),
@@ -293,8 +329,28 @@ impl Selection {
         Ok(self.inner.siblings(optional(&ctx, selector)?.as_ref()).into())
     }
 
-    fn closest(&self, ctx: Ctx<'_>, selector: String) -> Result<Selection> {
-        Ok(self.inner.closest(&css(&ctx, &selector)?).into())
+    fn closest<'js>(&self, ctx: Ctx<'js>, wanted: Value<'js>) -> Result<Selection> {
+        Ok(match wanted_of(&ctx, wanted)? {
+            Wanted::Css(selector) => self.inner.closest(&selector),
+            Wanted::Selection(other) => self.inner.closest_in(&other),
+        }
+        .into())
+    }
+
+    /// The place of the first element among its siblings, or among what a selector finds; or the place in this selection
+    /// of an element. -1 if it has none.
+    fn index<'js>(&self, ctx: Ctx<'js>, wanted: Opt<Value<'js>>) -> Result<f64> {
+        let place = match wanted.0 {
+            None => {
+                let first = self.inner.at(0);
+                first.nearest(UP, None).children(None).place_of(&first)
+            }
+            Some(wanted) => match wanted_of(&ctx, wanted)? {
+                Wanted::Css(selector) => self.inner.document().find(&selector).place_of(&self.inner),
+                Wanted::Selection(other) => self.inner.place_of(&other),
+            },
+        };
+        Ok(place.map_or(-1.0, |place| place as f64))
     }
 
     fn parent(&self, ctx: Ctx<'_>, selector: Opt<Option<String>>) -> Result<Selection> {

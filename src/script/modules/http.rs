@@ -11,9 +11,10 @@ pub(super) mod response;
 use std::rc::Rc;
 
 use rquickjs::{
-    Class, Ctx, Exception, Function, Object, Persistent, Promise, Result, Value,
+    Class, Ctx, Exception, Function, IntoJs, Object, Persistent, Promise, Result, Value,
     function::{Constructor, Opt, Rest},
     module::{Declarations, Exports, ModuleDef},
+    object::Property,
 };
 
 use self::{jar::CookieJar, params::Call, response::Response};
@@ -49,9 +50,38 @@ const OTHERS: [&str; 10] = [
     "default",
 ];
 
+/// What `tls_version` and `ocsp` of a Response are compared with.
+const CONSTANTS: [(&str, &str); 19] = [
+    ("SSL_3_0", "ssl3.0"),
+    ("TLS_1_0", "tls1.0"),
+    ("TLS_1_1", "tls1.1"),
+    ("TLS_1_2", "tls1.2"),
+    ("TLS_1_3", "tls1.3"),
+    ("OCSP_STATUS_GOOD", "good"),
+    ("OCSP_STATUS_REVOKED", "revoked"),
+    ("OCSP_STATUS_SERVER_FAILED", "server_failed"),
+    ("OCSP_STATUS_UNKNOWN", "unknown"),
+    ("OCSP_REASON_UNSPECIFIED", "unspecified"),
+    ("OCSP_REASON_KEY_COMPROMISE", "key_compromise"),
+    ("OCSP_REASON_CA_COMPROMISE", "ca_compromise"),
+    ("OCSP_REASON_AFFILIATION_CHANGED", "affiliation_changed"),
+    ("OCSP_REASON_SUPERSEDED", "superseded"),
+    ("OCSP_REASON_CESSATION_OF_OPERATION", "cessation_of_operation"),
+    ("OCSP_REASON_CERTIFICATE_HOLD", "certificate_hold"),
+    ("OCSP_REASON_REMOVE_FROM_CRL", "remove_from_crl"),
+    ("OCSP_REASON_PRIVILEGE_WITHDRAWN", "privilege_withdrawn"),
+    ("OCSP_REASON_AA_COMPROMISE", "aa_compromise"),
+];
+
 impl ModuleDef for Http {
     fn declare(declare: &Declarations<'_>) -> Result<()> {
-        for name in VERBS.iter().map(|(name, ..)| *name).chain(OTHERS) {
+        let constants = CONSTANTS.iter().map(|(name, _)| *name);
+        for name in VERBS
+            .iter()
+            .map(|(name, ..)| *name)
+            .chain(OTHERS)
+            .chain(constants)
+        {
             declare.declare(name)?;
         }
         Ok(())
@@ -90,9 +120,12 @@ impl ModuleDef for Http {
             },
         )?;
         let me = host.clone();
-        shelf.function("batch", move |ctx: Ctx<'js>, requests: Value<'js>| {
-            batch::batch(&ctx, &me, &requests)
+        shelf.function("batch", move |ctx: Ctx<'js>, requests: Rest<Value<'js>>| {
+            batch::batch(&ctx, &me, &requests.0)
         })?;
+        for (name, value) in CONSTANTS {
+            shelf.value(name, value.into_js(ctx)?)?;
+        }
         shelf.function("url", template_url)?;
         shelf.function("file", file::file)?;
         let me = host.clone();
@@ -108,8 +141,8 @@ impl ModuleDef for Http {
         let me = host.clone();
         shelf.function(
             "setResponseCallback",
-            move |ctx: Ctx<'js>, callback: Value<'js>| -> Result<()> {
-                let expected = expected_of(&ctx, &callback)?;
+            move |ctx: Ctx<'js>, callback: Opt<Value<'js>>| -> Result<()> {
+                let expected = expected_of(&ctx, callback.0)?;
                 me.expected.replace(expected);
                 Ok(())
             },
@@ -130,7 +163,7 @@ fn request<'js>(
     host.require_running(ctx, "making HTTP requests")?;
     let (request, call) = match params::prepare(ctx, host, method, url, body, params)? {
         Ok(prepared) => prepared,
-        Err((url, error)) => return refused(ctx, host, &url, error),
+        Err((url, error)) => return refused(ctx, host, url, error),
     };
     let mut tally = Tally::new(host, &call);
     if let Some(throttle) = &host.workshop.http.throttle {
@@ -154,7 +187,7 @@ fn async_request<'js>(
     let (request, call) = match params::prepare(ctx, host, method, url, body, params)? {
         Ok(prepared) => prepared,
         Err((url, error)) => {
-            match refused(ctx, host, &url, error) {
+            match refused(ctx, host, url, error) {
                 Ok(response) => resolve.call::<_, ()>((response,))?,
                 Err(_) => reject.call::<_, ()>((ctx.catch(),))?,
             }
@@ -236,13 +269,23 @@ fn deliver<'js>(ctx: &Ctx<'js>, host: &Host, response: net::Response, call: &Cal
 }
 
 /// A request that could not even be built: an error Response, or an exception where `throw` is on.
-fn refused<'js>(ctx: &Ctx<'js>, host: &Host, url: &str, error: NetError) -> Result<Value<'js>> {
-    host.workshop.complain(&error, url);
+fn refused<'js>(ctx: &Ctx<'js>, host: &Host, url: String, error: NetError) -> Result<Value<'js>> {
     if host.workshop.http.throw {
         return Err(Exception::throw_message(ctx, &format!("{url}: {error}")));
     }
-    response::refusal(ctx, url, &error)
+    if error.code == 0 {
+        // Every request with such arguments is refused, wherever it goes.
+        host.workshop.warn_once(&error.message, || {
+            format!("Request Failed: {url}: {error} (said once)")
+        });
+    } else {
+        host.workshop.complain(&error, &url);
+    }
+    Ok(Class::instance(ctx.clone(), Response::refused(url, error))?.into_value())
 }
+
+/// How `batch` tells a URL with a name from an entry that has a `name`.
+const TEMPLATED: &str = "__templated";
 
 /// The tag function of `` http.url`http://host/users/${id}` ``: the name keeps a placeholder.
 fn template_url<'js>(
@@ -263,6 +306,7 @@ fn template_url<'js>(
     let object = Object::new(ctx)?;
     object.set("url", url)?;
     object.set("name", name)?;
+    object.prop(TEMPLATED, Property::from(true))?;
     Ok(object)
 }
 
@@ -300,23 +344,32 @@ fn expected_statuses<'js>(ctx: Ctx<'js>, statuses: Rest<Value<'js>>) -> Result<O
 }
 
 /// Reads what `expectedStatuses()` made; `null` turns the judgement off.
-fn expected_of<'js>(ctx: &Ctx<'js>, callback: &Value<'js>) -> Result<Expected> {
-    if callback.is_null() {
+fn expected_of<'js>(ctx: &Ctx<'js>, callback: Option<Value<'js>>) -> Result<Expected> {
+    let Some(callback) = callback else {
         return Ok(Expected::Unjudged);
+    };
+    match ranges_of(&callback)? {
+        Some(expected) => Ok(expected),
+        None => Err(Exception::throw_type(
+            ctx,
+            "a response callback must be null or made by http.expectedStatuses()",
+        )),
+    }
+}
+
+/// The statuses of `null` or of what `expectedStatuses()` made; `None` for anything else.
+fn ranges_of(callback: &Value<'_>) -> Result<Option<Expected>> {
+    if callback.is_null() {
+        return Ok(Some(Expected::Unjudged));
     }
     let ranges = match callback.as_object() {
-        Some(object) => object.get::<_, Option<Vec<Vec<f64>>>>("expected")?,
-        None => None,
-    };
-    let Some(ranges) = ranges else {
-        let message = "a response callback must be null or made by http.expectedStatuses()";
-        return Err(Exception::throw_type(ctx, message));
+        Some(object) if !object.is_function() => object.get::<_, Option<Vec<Vec<f64>>>>("expected")?,
+        _ => None,
     };
     let bound = |range: &Vec<f64>, i: usize| range.get(i).map_or(0, |status| *status as u16);
-    Ok(Expected::Statuses(
-        ranges
-            .iter()
-            .map(|range| (bound(range, 0), bound(range, 1)))
-            .collect(),
-    ))
+    let statuses = |ranges: Vec<Vec<f64>>| {
+        let pairs = ranges.iter().map(|range| (bound(range, 0), bound(range, 1)));
+        Expected::Statuses(pairs.collect())
+    };
+    Ok(ranges.map(statuses))
 }

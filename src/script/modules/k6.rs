@@ -7,6 +7,7 @@ use std::{
 
 use rquickjs::{
     Coerced, Ctx, Exception, FromJs, Function, Result, Value,
+    atom::PredefinedAtom,
     function::Opt,
     module::{Declarations, Exports, ModuleDef},
 };
@@ -34,18 +35,21 @@ impl ModuleDef for K6 {
         let me = host.clone();
         shelf.function(
             "check",
-            move |ctx: Ctx<'js>, value: Value<'js>, sets: Value<'js>, tags: Opt<Value<'js>>| {
-                check(&ctx, &me, &value, &sets, tags.0)
+            move |ctx: Ctx<'js>, value: Opt<Value<'js>>, sets: Opt<Value<'js>>, tags: Opt<Value<'js>>| {
+                let value = value.0.unwrap_or_else(|| Value::new_undefined(ctx.clone()));
+                check(&ctx, &me, &value, sets.0, tags.0)
             },
         )?;
         let me = host.clone();
         shelf.function(
             "group",
-            move |ctx: Ctx<'js>, name: Coerced<String>, body: Function<'js>| group(&ctx, &me, &name.0, &body),
+            move |ctx: Ctx<'js>, name: Coerced<String>, body: Opt<Value<'js>>| {
+                group(&ctx, &me, &name.0, body.0.as_ref())
+            },
         )?;
         let me = host.clone();
-        shelf.function("sleep", move |ctx: Ctx<'js>, seconds: Coerced<f64>| {
-            sleep(&ctx, &me, seconds.0)
+        shelf.function("sleep", move |ctx: Ctx<'js>, seconds: Opt<Coerced<f64>>| {
+            sleep(&ctx, &me, seconds.0.map_or(0.0, |seconds| seconds.0))
         })?;
         shelf.function(
             "fail",
@@ -70,19 +74,27 @@ fn check<'js>(
     ctx: &Ctx<'js>,
     host: &Host,
     value: &Value<'js>,
-    sets: &Value<'js>,
+    sets: Option<Value<'js>>,
     tags: Option<Value<'js>>,
 ) -> Result<bool> {
     host.require_running(ctx, "check()")?;
-    let Some(sets) = sets.as_object() else {
-        let message = "check() takes an object of named conditions as its second argument";
-        return Err(Exception::throw_type(ctx, message));
+    let Some(sets) = sets else {
+        return Err(Exception::throw_message(ctx, "no checks provided to `check`"));
     };
+    if sets.is_undefined() || sets.is_null() {
+        let message = "check() takes an object of named conditions as its second argument; cannot convert undefined \
+                       or null to object";
+        return Err(Exception::throw_type(ctx, message));
+    }
     let extra = match tags {
-        Some(tags) => tag_pairs(ctx, &tags)?,
+        Some(tags) => tag_pairs(ctx, &tags).map_err(|refusal| refusal.thrown(ctx, ""))?,
         None => Vec::new(),
     };
     let mut all = true;
+    // As in the dialect: a number or a boolean has no conditions.
+    let Some(sets) = sets.as_object() else {
+        return Ok(all);
+    };
     for entry in sets.props::<rquickjs::String, Value>() {
         let (name, condition) = entry?;
         let name = name.to_cstring()?;
@@ -92,7 +104,16 @@ fn check<'js>(
             return Err(Exception::throw_message(ctx, &message));
         }
         let result = match condition.as_function() {
-            Some(condition) => condition.call::<_, Value>((value.clone(),)),
+            // Whether a function is async is asked of those alone that return a promise: asking each would cost more than
+            // most conditions do.
+            Some(function) => match function.call::<_, Value>((value.clone(),)) {
+                Ok(result) if result.is_promise() && is_async(function)? => {
+                    let message = "the built-in check() does not support async functions as arguments: await the value \
+                                   first, or use check() of https://jslib.k6.io/k6-utils";
+                    return Err(Exception::throw_message(ctx, message));
+                }
+                result => result,
+            },
             None => Ok(condition),
         };
         let (held, thrown) = match result {
@@ -126,8 +147,17 @@ fn truthy<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<bool> {
 }
 
 /// Runs `body` with its samples tagged as part of the group; records how long it took.
-fn group<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, name: &str, body: &Function<'js>) -> Result<Value<'js>> {
+fn group<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, name: &str, body: Option<&Value<'js>>) -> Result<Value<'js>> {
     host.require_running(ctx, "group()")?;
+    let Some(body) = body.and_then(Value::as_function) else {
+        let message = "group() requires a callback as a second argument";
+        return Err(Exception::throw_message(ctx, message));
+    };
+    if is_async(body)? {
+        let message = "group() does not support async functions as arguments: their requests would be counted outside \
+                       the group";
+        return Err(Exception::throw_message(ctx, message));
+    }
     if name.contains("::") {
         let message = format!("group names must not contain '::' (`{name}`): it separates groups");
         return Err(Exception::throw_message(ctx, &message));
@@ -141,12 +171,15 @@ fn group<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, name: &str, body: &Function<'js>)
         host.record(builtin::GROUP_DURATION, host.context(), took);
     }
     host.set_group(&outer);
-    match result {
-        Ok(value) if value.is_promise() => Err(Exception::throw_type(
-            ctx,
-            "group() does not support async functions: their requests would be counted outside the group",
-        )),
-        result => result,
+    result
+}
+
+/// Whether it was written as `async`; one that merely returns a promise was not.
+fn is_async(function: &Function<'_>) -> Result<bool> {
+    let tag: Value = function.get(PredefinedAtom::SymbolToStringTag)?;
+    match tag.as_string() {
+        Some(tag) => Ok(tag.to_string()? == "AsyncFunction"),
+        None => Ok(false),
     }
 }
 

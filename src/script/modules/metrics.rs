@@ -7,7 +7,10 @@ use rquickjs::{
     module::{Declarations, Exports, ModuleDef},
 };
 
-use super::Shelf;
+use super::{
+    Shelf,
+    refusal::{Checked, Refusal},
+};
 use crate::{
     metrics::{Contains, Kind, MetricId},
     script::host::{Host, Phase},
@@ -35,8 +38,8 @@ impl ModuleDef for Metrics {
     fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
         let shelf = Shelf::new(ctx, exports)?;
         for (name, kind) in KINDS {
-            let make = move |ctx: Ctx<'js>, metric: Coerced<String>, is_time: Opt<bool>| {
-                CustomMetric::make(&ctx, kind, metric.0, is_time.0.unwrap_or(false))
+            let make = move |ctx: Ctx<'js>, metric: Coerced<String>, is_time: Opt<Coerced<bool>>| {
+                CustomMetric::make(&ctx, kind, metric.0, is_time.0.is_some_and(|is_time| is_time.0))
             };
             let constructor = Constructor::new_prototype(
                 ctx,
@@ -88,23 +91,18 @@ impl CustomMetric {
 
 #[rquickjs::methods]
 impl CustomMetric {
-    /// Adds a sample; a value that is no number throws.
+    /// Adds a sample. A value that is no number is told of, and throws where `throw` is on.
     #[qjs(rename = "add")]
-    fn add<'js>(&self, ctx: Ctx<'js>, value: Value<'js>, tags: Opt<Value<'js>>) -> Result<bool> {
+    fn add<'js>(&self, ctx: Ctx<'js>, value: Opt<Value<'js>>, tags: Opt<Value<'js>>) -> Result<bool> {
         let host = Host::of(&ctx)?;
         host.require_running(&ctx, "adding to a metric")?;
-        let number = match (value.as_number(), value.as_bool()) {
-            (Some(number), _) => number,
-            (None, Some(truth)) => f64::from(u8::from(truth)),
-            (None, None) => Coerced::<f64>::from_js(&ctx, value)?.0,
+        let Some(value) = value.0 else {
+            return self.invalid(&ctx, &host, "no value was provided");
         };
+        let number = number_of(&ctx, &value)?;
         if number.is_nan() {
-            let message = format!("`{}` got a value that is not a number", self.name);
-            return Err(Exception::throw_type(&ctx, &message));
-        }
-        if self.kind == Kind::Counter && number < 0.0 {
-            let message = format!("counter `{}` can only grow, it got {number}", self.name);
-            return Err(Exception::throw_range(&ctx, &message));
+            let shown = limited(&Coerced::<String>::from_js(&ctx, value)?.0);
+            return self.invalid(&ctx, &host, &format!("'{shown}' is an invalid value"));
         }
         let number = if self.kind == Kind::Rate {
             f64::from(u8::from(number != 0.0))
@@ -113,7 +111,8 @@ impl CustomMetric {
         };
         let tags = match tags.0 {
             Some(tags) => {
-                let pairs = tag_pairs(&ctx, &tags)?;
+                let context = || format!("cannot add tags for the '{}' custom metric: ", self.name);
+                let pairs = tag_pairs(&ctx, &tags).map_err(|refusal| refusal.thrown(&ctx, &context()))?;
                 let pairs: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
                 host.context_with(&pairs)
             }
@@ -130,26 +129,63 @@ impl CustomMetric {
     }
 }
 
-/// The tags of a JavaScript object: names and values as text.
-pub fn tag_pairs<'js>(ctx: &Ctx<'js>, tags: &Value<'js>) -> Result<Vec<(String, String)>> {
-    if tags.is_undefined() || tags.is_null() {
-        return Ok(Vec::new());
+impl CustomMetric {
+    /// What the dialect does with a value that it cannot add.
+    fn invalid(&self, ctx: &Ctx<'_>, host: &Host, what: &str) -> Result<bool> {
+        let message = format!(
+            "{what} for metric '{}', a number or a boolean value is expected",
+            self.name
+        );
+        if host.workshop.http.throw {
+            return Err(Exception::throw_message(ctx, &message));
+        }
+        let key = format!("values of metric {}", self.name);
+        host.workshop
+            .warn_once(&key, || format!("{message} (said once for this metric)"));
+        Ok(false)
     }
+}
+
+/// A value as a number, by the dialect's rules: what is zero and yet true, such as `[]`, is one.
+fn number_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<f64> {
+    if let Some(number) = value.as_number() {
+        return Ok(number);
+    }
+    if let Some(truth) = value.as_bool() {
+        return Ok(f64::from(u8::from(truth)));
+    }
+    if value.is_null() {
+        return Ok(f64::NAN);
+    }
+    let number = Coerced::<f64>::from_js(ctx, value.clone())?.0;
+    if number == 0.0 && value.is_object() {
+        return Ok(1.0);
+    }
+    Ok(number)
+}
+
+/// The start of a long text, for a message.
+fn limited(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
+
+/// The tags of a JavaScript object: names and values as text. As in the dialect, a value that is no string, number or
+/// boolean, also one that is not there, is refused.
+pub fn tag_pairs<'js>(ctx: &Ctx<'js>, tags: &Value<'js>) -> Checked<Vec<(String, String)>> {
     let Some(object) = tags.as_object() else {
-        return Err(Exception::throw_type(
-            ctx,
-            "tags must be an object of names and values",
-        ));
+        return Ok(Vec::new());
     };
     let mut pairs = Vec::new();
     for entry in object.props::<String, Value>() {
         let (key, value) = entry?;
-        if value.is_undefined() || value.is_null() {
-            continue;
-        }
-        if value.is_object() {
-            let message = format!("the tag `{key}` must be a string, a number or a boolean");
-            return Err(Exception::throw_type(ctx, &message));
+        if !(value.is_string() || value.is_number() || value.is_bool()) {
+            return Err(Refusal::new(format!(
+                "invalid value for metric tag '{key}': only String, Boolean and Number types are accepted as a metric tag values"
+            )));
         }
         pairs.push((key, Coerced::<String>::from_js(ctx, value)?.0));
     }

@@ -11,6 +11,7 @@ pub mod k6;
 pub mod metrics;
 pub mod native;
 pub mod redis;
+pub mod refusal;
 mod sockets;
 mod subtle;
 pub mod timers;

@@ -10,6 +10,7 @@ use rquickjs::{
 use super::{
     http::{jar::CookieJar, params},
     metrics::tag_pairs,
+    refusal::Refusal,
 };
 use crate::{
     metrics::{NameId, SystemTag, TagsId, builtin},
@@ -52,7 +53,7 @@ impl Plan {
         params: Option<&Value<'js>>,
         unknown: Unknown,
     ) -> Result<std::result::Result<Plan, (String, NetError)>> {
-        let (url, template) = params::url_of(ctx, url)?;
+        let (url, template) = params::url_of(ctx, url).map_err(|refusal| refusal.thrown(ctx, ""))?;
         let target = match Target::websocket(&url) {
             Ok(target) => target,
             Err(error) => return Ok(Err((url, error))),
@@ -82,16 +83,17 @@ impl Plan {
         params: &Object<'js>,
         unknown: Unknown,
     ) -> Result<()> {
+        let thrown = |refusal: Refusal| refusal.thrown(ctx, "");
         for entry in params.props::<String, Value>() {
             let (key, value) = entry?;
             if value.is_undefined() || value.is_null() {
                 continue;
             }
             match key.as_str() {
-                "headers" => params::headers(ctx, &value, &mut self.request)?,
+                "headers" => params::headers(ctx, &value, &mut self.request).map_err(thrown)?,
                 "cookies" => params::cookies(ctx, &value, &mut self.request)?,
                 // The dialect has no such parameter: it always waits a minute, which is our default too.
-                "timeout" => self.request.timeout = params::timeout(ctx, &value)?,
+                "timeout" => self.request.timeout = params::timeout(&value).map_err(thrown)?,
                 "jar" => {
                     let jar = Class::<CookieJar>::from_js(ctx, value)
                         .map_err(|_| Exception::throw_type(ctx, "`jar` must be a CookieJar"))?;
@@ -112,7 +114,7 @@ impl Plan {
     }
 
     fn tags<'js>(&mut self, ctx: &Ctx<'js>, host: &Host, value: &Value<'js>) -> Result<()> {
-        let pairs = tag_pairs(ctx, value)?;
+        let pairs = tag_pairs(ctx, value).map_err(|refusal| refusal.thrown(ctx, ""))?;
         let mut extra: Vec<(&str, &str)> = Vec::with_capacity(pairs.len());
         for (key, value) in &pairs {
             if key == "name" {

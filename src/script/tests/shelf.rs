@@ -40,7 +40,7 @@ fn base64_agrees_with_rfc_4648_in_all_variants() {
         same('text', b64decode(b64encode('grün €'), undefined, 's'), 'grün €');
         same('lines', b64decode('Zm9v\\r\\nYmFy', 'std', 's'), 'foobar');
         throws('wrong', () => b64decode('a$b=', 'std'), 'b64decode()');
-        throws('variant', () => b64encode('a', 'base32'), 'there are std, rawstd, url and rawurl');
+        same('variant', b64encode('a', 'base32'), b64encode('a'));
         throws('input', () => b64encode(7), 'a string or an ArrayBuffer');",
     );
 }

@@ -10,7 +10,7 @@ use crate::{
         grpc::{Dial, Metadata, is_binary},
     },
     pace::parse_duration,
-    script::{bytes::bytes_of, modules::metrics::tag_pairs},
+    script::{bytes::bytes_of, host::Host, modules::metrics::tag_pairs},
 };
 
 /// How long connecting may take unless a script says otherwise.
@@ -174,6 +174,12 @@ impl Connect {
                 "authority" => {
                     connect.dial.authority = Some(wrong.text(&key, &value, "a string")?);
                 }
+                // Connections belong to one virtual user here, and calls are the same over either.
+                "connectionSharing" => {
+                    Host::of(ctx)?.workshop.warn_once("grpc connectionSharing", || {
+                        "grpc.connect(): connectionSharing has no effect: connections belong to one virtual user".to_owned()
+                    });
+                }
                 other => return Err(wrong.say(&format!("unknown connect param: \"{other}\""))),
             }
         }
@@ -216,7 +222,10 @@ impl CallParams {
         for (key, value) in entries(&wrong, params)? {
             match key.as_str() {
                 "metadata" => read.metadata = wrong.metadata(&key, &value)?,
-                "tags" => read.tags = tag_pairs(ctx, &value)?,
+                "tags" => {
+                    read.tags =
+                        tag_pairs(ctx, &value).map_err(|refusal| refusal.thrown(ctx, "metric tags: "))?;
+                }
                 "timeout" => {
                     let timeout = wrong.duration(&value)?;
                     read.timeout = (!timeout.is_zero()).then_some(timeout);

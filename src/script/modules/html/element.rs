@@ -4,7 +4,7 @@ use rquickjs::{
     Array, Class, Ctx, FromJs, IntoJs, JsLifetime, Object, Result, Value, class::Trace, function::Opt,
 };
 
-use super::{Selection, css, value_of};
+use super::{Selection, css};
 use crate::script::html::{self, NEXT, PREVIOUS, Step, UP};
 
 /// An element, or a piece of text or a comment.
@@ -31,7 +31,7 @@ pub fn list<'js>(ctx: &Ctx<'js>, selection: &html::Selection) -> Result<Array<'j
 }
 
 /// The node of a selection; `None` where it is empty.
-fn one(selection: html::Selection) -> Option<Element> {
+pub fn one(selection: html::Selection) -> Option<Element> {
     (selection.len() > 0).then(|| Element::from(selection.at(0)))
 }
 
@@ -72,10 +72,6 @@ impl Element {
         self.inner.text()
     }
 
-    fn text(&self) -> String {
-        self.inner.text()
-    }
-
     #[qjs(rename = "innerHTML")]
     fn inner_html(&self) -> String {
         self.inner.inner_html().unwrap_or_default()
@@ -84,11 +80,6 @@ impl Element {
     #[qjs(rename = "outerHTML")]
     fn outer_html(&self) -> String {
         self.inner.outer_html()
-    }
-
-    #[qjs(rename = "toString")]
-    fn text_form(&self) -> String {
-        self.inner.node_name().to_owned()
     }
 
     fn id(&self) -> String {
@@ -134,25 +125,6 @@ impl Element {
             object.set(name, attribute)?;
         }
         Ok(object)
-    }
-
-    fn value<'js>(&self, ctx: Ctx<'js>) -> Result<Value<'js>> {
-        value_of(&ctx, self.inner.value())
-    }
-
-    /// The address of a link, made absolute.
-    fn href(&self) -> String {
-        let href = self.inner.attr("href").unwrap_or_default();
-        absolute(self.inner.url(), href)
-    }
-
-    fn name(&self) -> String {
-        self.inner.attr("name").unwrap_or_default().to_owned()
-    }
-
-    #[qjs(rename = "type")]
-    fn kind(&self) -> String {
-        self.inner.attr("type").unwrap_or_default().to_owned()
     }
 
     fn children<'js>(&self, ctx: Ctx<'js>) -> Result<Array<'js>> {

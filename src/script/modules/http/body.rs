@@ -5,10 +5,15 @@ use http::HeaderValue;
 use rquickjs::{Class, Coerced, Ctx, FromJs, Result, Type, Value};
 
 use super::file::FileData;
-use crate::script::bytes::bytes_of;
+use crate::script::{
+    bytes::bytes_of,
+    modules::refusal::{Checked, Refusal},
+};
 
 /// The bytes of a body and the content type it brings along; `None` for no body.
-pub fn encode<'js>(ctx: &Ctx<'js>, body: &Value<'js>) -> Result<Option<(Bytes, Option<HeaderValue>)>> {
+///
+/// As in the dialect, what is neither text nor bytes nor an object of fields is refused.
+pub fn encode<'js>(ctx: &Ctx<'js>, body: &Value<'js>) -> Checked<Option<(Bytes, Option<HeaderValue>)>> {
     if body.is_undefined() || body.is_null() {
         return Ok(None);
     }
@@ -18,10 +23,13 @@ pub fn encode<'js>(ctx: &Ctx<'js>, body: &Value<'js>) -> Result<Option<(Bytes, O
     if let Some(bytes) = bytes_of(body) {
         return Ok(Some((bytes.into(), None)));
     }
-    let Some(object) = body.as_object() else {
-        return Ok(Some((
-            Coerced::<String>::from_js(ctx, body.clone())?.0.into(),
-            None,
+    let object = body
+        .as_object()
+        .filter(|object| !object.is_array() && !object.is_function());
+    let Some(object) = object else {
+        return Err(Refusal::new(format!(
+            "unknown request body type {}: give text, an ArrayBuffer, or an object of form fields",
+            body.type_name()
         )));
     };
     let fields: Vec<(String, Value)> = object.props::<String, Value>().collect::<Result<_>>()?;

@@ -10,8 +10,9 @@ use crate::script::{
 };
 
 /// The response's body as a page.
-pub fn page(response: &Response) -> Selection {
-    Selection::parse(&response.page_text(), response.address())
+pub fn page(ctx: &Ctx<'_>, response: &Response) -> Result<Selection> {
+    let text = String::from_utf8_lossy(response.content(ctx, "HTML")?);
+    Selection::parse(ctx, &text, response.address())
 }
 
 fn text<'js>(given: Option<&Object<'js>>, key: &str) -> Result<Option<String>> {
@@ -39,7 +40,7 @@ pub fn submit_form<'js>(
     let host = Host::of(ctx)?;
     let given = given.as_ref();
     let css = text(given, "formSelector")?.unwrap_or_else(|| "form".to_owned());
-    let form = find(ctx, &page(response).inner, &css)?.at(0);
+    let form = find(ctx, &page(ctx, response)?.inner, &css)?.at(0);
     if form.len() == 0 {
         let message = format!(
             "submitForm(): there is no form `{css}` in the answer of {}",
@@ -98,7 +99,7 @@ pub fn click_link<'js>(
     let host = Host::of(ctx)?;
     let given = given.as_ref();
     let css = text(given, "selector")?.unwrap_or_else(|| "a[href]".to_owned());
-    let link = find(ctx, &page(response).inner, &css)?.at(0);
+    let link = find(ctx, &page(ctx, response)?.inner, &css)?.at(0);
     let Some(href) = link.attr("href") else {
         let message = format!(
             "clickLink(): there is no link `{css}` in the answer of {}",

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use rquickjs::{Coerced, Ctx, Exception, JsLifetime, Object, Result, class::Trace, function::Opt};
+use rquickjs::{
+    Coerced, Ctx, Exception, FromJs, JsLifetime, Object, Result, Value, class::Trace, function::Opt,
+};
 use url::Url;
 
 use crate::net::Jar;
@@ -40,34 +42,54 @@ impl CookieJar {
         Ok(object)
     }
 
-    /// Stores a cookie as if `url` had sent it; `options` are its attributes.
+    /// Stores a cookie as if `url` had sent it; `options` are its attributes, by names in any case. As in the dialect it is
+    /// true also if the jar does not take the cookie.
     fn set<'js>(
         &self,
         ctx: Ctx<'js>,
         url: String,
-        name: String,
+        name: Coerced<String>,
         value: Coerced<String>,
-        options: Opt<Object<'js>>,
+        options: Opt<Value<'js>>,
     ) -> Result<bool> {
-        let mut text = format!("{name}={}", value.0);
-        if let Some(options) = options.0 {
-            for (key, attribute) in [
-                ("domain", "Domain"),
-                ("path", "Path"),
-                ("expires", "Expires"),
-                ("max_age", "Max-Age"),
-            ] {
-                if let Some(value) = options.get::<_, Option<Coerced<String>>>(key)? {
-                    let _ = write!(text, "; {attribute}={}", value.0);
+        let mut text = format!("{}={}", name.0, value.0);
+        let options = options.0.as_ref().and_then(Value::as_object);
+        for entry in options
+            .iter()
+            .flat_map(|options| options.props::<String, Value>())
+        {
+            let (key, value) = entry?;
+            let attribute = match key.to_ascii_lowercase().as_str() {
+                "domain" => "Domain",
+                "path" => "Path",
+                "expires" => "Expires",
+                "max_age" => {
+                    let seconds = Coerced::<f64>::from_js(&ctx, value)?.0;
+                    // No seconds are no attribute, as in Go's cookies.
+                    if seconds != 0.0 && seconds.is_finite() {
+                        let _ = write!(text, "; Max-Age={}", seconds.trunc());
+                    }
+                    continue;
                 }
-            }
-            for (key, attribute) in [("secure", "Secure"), ("http_only", "HttpOnly")] {
-                if options.get::<_, Option<bool>>(key)?.unwrap_or(false) {
-                    let _ = write!(text, "; {attribute}");
+                flag @ ("secure" | "http_only") => {
+                    if Coerced::<bool>::from_js(&ctx, value)?.0 {
+                        text.push_str(if flag == "secure" {
+                            "; Secure"
+                        } else {
+                            "; HttpOnly"
+                        });
+                    }
+                    continue;
                 }
+                _ => continue,
+            };
+            let value = Coerced::<String>::from_js(&ctx, value)?.0;
+            if !value.is_empty() {
+                let _ = write!(text, "; {attribute}={value}");
             }
         }
-        Ok(self.jar.set(&parse(&ctx, &url)?, &text))
+        self.jar.set(&parse(&ctx, &url)?, &text);
+        Ok(true)
     }
 
     /// Forgets the cookies that a request to `url` would carry.
@@ -79,6 +101,12 @@ impl CookieJar {
     /// Forgets one cookie of `url`.
     #[qjs(rename = "delete")]
     fn delete(&self, ctx: Ctx<'_>, url: String, name: String) -> Result<()> {
+        if name.is_empty() {
+            return Err(Exception::throw_message(
+                &ctx,
+                "jar.delete() needs the name of a cookie",
+            ));
+        }
         self.jar.remove(&parse(&ctx, &url)?, Some(&name));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use rquickjs::{
-    Array, ArrayBuffer, Class, Ctx, Exception, IntoJs, JsLifetime, Object, Result, Value,
+    Array, ArrayBuffer, Class, Coerced, Ctx, Exception, IntoJs, JsLifetime, Object, Result, Value,
     class::Trace,
     function::{Opt, This},
     object::Property,
@@ -12,24 +12,73 @@ use super::{
     follow,
     params::{Call, ResponseType, shown_body},
 };
-use crate::net::{self, NetError, canonical, status_text};
+use crate::net::{self, NetError, canonical};
 
 /// A response; with `error` set, a request that got none.
 #[derive(Trace, JsLifetime)]
 #[rquickjs::class]
 pub struct Response {
     #[qjs(skip_trace)]
-    inner: Box<net::Response>,
+    came: Came,
     #[qjs(skip_trace)]
     kind: ResponseType,
+}
+
+/// What came of a call.
+enum Came {
+    /// It was made.
+    Answer(Box<net::Response>),
+    /// Its arguments were refused, or, without an error, another request's of the same batch were.
+    Nothing { url: String, error: NetError },
 }
 
 impl Response {
     pub fn new(inner: net::Response, call: &Call) -> Response {
         Response {
-            inner: Box::new(inner),
+            came: Came::Answer(Box::new(inner)),
             kind: call.response_type,
         }
+    }
+
+    /// The Response of a request that could not be built.
+    pub fn refused(url: String, error: NetError) -> Response {
+        Response {
+            came: Came::Nothing { url, error },
+            kind: ResponseType::None,
+        }
+    }
+
+    fn answer(&self) -> Option<&net::Response> {
+        match &self.came {
+            Came::Answer(answer) => Some(answer),
+            Came::Nothing { .. } => None,
+        }
+    }
+
+    /// Where the answer came from, after redirects.
+    pub fn address(&self) -> &str {
+        match &self.came {
+            Came::Answer(answer) => answer.target().given(),
+            Came::Nothing { url, .. } => url,
+        }
+    }
+
+    /// The body; `None` where the dialect has `null`: without an answer, where it is thrown away, and where HTTP has none.
+    fn bytes(&self) -> Option<&bytes::Bytes> {
+        let answer = self.answer()?;
+        let none = matches!(answer.status, 100..=199 | 204 | 304);
+        (answer.error.is_none() && self.kind != ResponseType::None && !none).then_some(&answer.body)
+    }
+
+    /// The body, to be turned into something.
+    pub fn content(&self, ctx: &Ctx<'_>, into: &str) -> Result<&bytes::Bytes> {
+        self.bytes().ok_or_else(|| {
+            let message = format!(
+                "the body is null so we can't transform it to {into} - this likely was because of a request error \
+                 getting the response"
+            );
+            Exception::throw_message(ctx, &message)
+        })
     }
 }
 
@@ -53,71 +102,90 @@ fn keep<'js>(this: &Me<'js>, key: &str, value: impl IntoJs<'js>) -> Result<Value
 impl Response {
     #[qjs(get, enumerable)]
     fn status(&self) -> u16 {
-        self.inner.status
+        self.answer().map_or(0, |answer| answer.status)
     }
 
     #[qjs(get, enumerable, rename = "status_text")]
     fn status_text(&self) -> String {
-        self.inner.status_text()
+        self.answer().map_or_else(String::new, net::Response::status_text)
     }
 
     #[qjs(get, enumerable)]
     fn url(&self) -> String {
-        self.inner.url().to_owned()
+        self.address().to_owned()
     }
 
     #[qjs(get, enumerable)]
     fn proto(&self) -> &'static str {
-        self.inner.proto.as_str()
+        self.answer().map_or("", |answer| answer.proto.as_str())
     }
 
     #[qjs(get, enumerable)]
     fn error(&self) -> String {
-        self.inner
-            .error
-            .as_ref()
-            .map(|error| error.message.to_string())
-            .unwrap_or_default()
+        let error = match &self.came {
+            Came::Answer(answer) => answer.error.as_ref(),
+            Came::Nothing { error, .. } => Some(error),
+        };
+        error.map(|error| error.message.to_string()).unwrap_or_default()
     }
 
     #[qjs(get, enumerable, rename = "error_code")]
     fn error_code(&self) -> u16 {
-        self.inner.error_code()
+        match &self.came {
+            Came::Answer(answer) => answer.error_code(),
+            Came::Nothing { error, .. } => error.code,
+        }
     }
 
     #[qjs(get, enumerable, rename = "remote_ip")]
     fn remote_ip(&self) -> String {
-        self.inner
-            .remote
-            .map(|remote| remote.ip().to_string())
-            .unwrap_or_default()
+        let remote = self.answer().and_then(|answer| answer.remote);
+        remote.map(|remote| remote.ip().to_string()).unwrap_or_default()
     }
 
     #[qjs(get, enumerable, rename = "remote_port")]
     fn remote_port(&self) -> u16 {
-        self.inner.remote.map_or(0, |remote| remote.port())
+        let remote = self.answer().and_then(|answer| answer.remote);
+        remote.map_or(0, |remote| remote.port())
     }
 
     #[qjs(get, enumerable, rename = "tls_version")]
     fn tls_version(&self) -> &'static str {
-        self.inner.tls.as_ref().map_or("", |tls| tls.version.as_str())
+        let tls = self.answer().and_then(|answer| answer.tls.as_ref());
+        tls.map_or("", |tls| tls.version.as_str())
     }
 
     #[qjs(get, enumerable, rename = "tls_cipher_suite")]
     fn tls_cipher_suite(&self) -> &'static str {
-        self.inner.tls.as_ref().map_or("", |tls| tls.cipher_suite)
+        let tls = self.answer().and_then(|answer| answer.tls.as_ref());
+        tls.map_or("", |tls| tls.cipher_suite)
+    }
+
+    /// What a server stapled to its certificate. It is not asked for, so that over TLS the status is unknown.
+    #[qjs(get, enumerable)]
+    fn ocsp<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
+        let object = Object::new(ctx)?;
+        for time in ["produced_at", "this_update", "next_update", "revoked_at"] {
+            object.set(time, 0)?;
+        }
+        object.set("revocation_reason", "")?;
+        let over_tls = this
+            .0
+            .borrow()
+            .answer()
+            .is_some_and(|answer| answer.tls.is_some());
+        object.set("status", if over_tls { "unknown" } else { "" })?;
+        keep(&this, "ocsp", object)
     }
 
     #[qjs(get, enumerable)]
     fn body<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
         let value = {
             let me = this.0.borrow();
-            match me.kind {
-                ResponseType::Text if me.inner.error.is_none() => text(&ctx, &me.inner.body)?,
-                ResponseType::Binary if me.inner.error.is_none() => {
-                    ArrayBuffer::new_copy(ctx, &me.inner.body)?.into_value()
-                }
-                _ => Value::new_null(ctx),
+            match (me.bytes(), me.kind) {
+                (None, _) => Value::new_null(ctx),
+                (Some(bytes), ResponseType::Binary) => ArrayBuffer::new_copy(ctx, bytes)?.into_value(),
+                (Some(bytes), _) => text(&ctx, bytes)?,
             }
         };
         keep(&this, "body", value)
@@ -125,20 +193,28 @@ impl Response {
 
     #[qjs(get, enumerable)]
     fn headers<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
-        let headers = headers(&ctx, &this.0.borrow().inner.headers)?;
+        let headers = match this.0.borrow().answer() {
+            Some(answer) => headers(&ctx, &answer.headers)?,
+            None => Object::new(ctx)?,
+        };
         keep(&this, "headers", headers)
     }
 
     #[qjs(get, enumerable)]
     fn timings<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
-        let object = timings(&ctx, &this.0.borrow().inner.timings)?;
+        let none = net::Timings::default();
+        let object = timings(
+            &ctx,
+            this.0.borrow().answer().map_or(&none, |answer| &answer.timings),
+        )?;
         keep(&this, "timings", object)
     }
 
     #[qjs(get, enumerable)]
     fn cookies<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Value<'js>> {
         let object = Object::new(ctx.clone())?;
-        for cookie in this.0.borrow().inner.cookies() {
+        let set = this.0.borrow().answer().map(net::Response::cookies);
+        for cookie in set.unwrap_or_default() {
             let entry = Object::new(ctx.clone())?;
             entry.set("name", cookie.name.as_str())?;
             entry.set("value", cookie.value)?;
@@ -164,9 +240,12 @@ impl Response {
         let object = Object::new(ctx.clone())?;
         {
             let me = this.0.borrow();
-            let request = &me.inner.request;
+            let Some(answer) = me.answer() else {
+                return Ok(Value::new_null(ctx));
+            };
+            let request = &answer.request;
             object.set("method", request.method.as_str())?;
-            object.set("url", me.inner.url())?;
+            object.set("url", request.target.given())?;
             object.set("body", shown_body(&request.body))?;
             let sent = Object::new(ctx.clone())?;
             for name in request.headers.keys() {
@@ -188,18 +267,15 @@ impl Response {
     }
 
     /// The body parsed as JSON, once; `selector` picks a part of it.
-    fn json<'js>(this: Me<'js>, ctx: Ctx<'js>, selector: Opt<String>) -> Result<Value<'js>> {
+    fn json<'js>(this: Me<'js>, ctx: Ctx<'js>, selector: Opt<Coerced<String>>) -> Result<Value<'js>> {
         const KEPT: &str = "__json";
         let object = this.0.as_inner();
-        if let Some(selector) = selector.0.filter(|selector| !selector.is_empty()) {
+        if let Some(Coerced(selector)) = selector.0 {
             let me = this.0.borrow();
-            let Ok(body) = std::str::from_utf8(&me.inner.body) else {
-                return Err(Exception::throw_syntax(
-                    &ctx,
-                    "the body is no JSON: it is not UTF-8",
-                ));
-            };
-            return match selected(body, &selector) {
+            let body = std::str::from_utf8(me.content(&ctx, "JSON")?);
+            // What is no JSON has no parts, as in the dialect.
+            let found = body.ok().and_then(|body| selected(body, &selector));
+            return match found {
                 Some(found) => ctx.json_parse(found),
                 None => Ok(Value::new_undefined(ctx)),
             };
@@ -207,11 +283,11 @@ impl Response {
         if object.contains_key(KEPT)? {
             return object.get(KEPT);
         }
-        let body = this.0.borrow().inner.body.to_vec();
+        let body = this.0.borrow().content(&ctx, "JSON")?.to_vec();
         if body.is_empty() {
-            return Err(Exception::throw_message(
+            return Err(Exception::throw_syntax(
                 &ctx,
-                "the body is empty or was discarded, so there is no JSON to parse; check the status first",
+                "the body is empty, so there is no JSON to parse: unexpected end of JSON input",
             ));
         }
         let value = ctx.json_parse(body)?;
@@ -220,43 +296,61 @@ impl Response {
     }
 
     /// The body as a page, parsed anew each time; `selector` picks elements of it.
-    fn html<'js>(this: Me<'js>, ctx: Ctx<'js>, selector: Opt<Option<String>>) -> Result<Value<'js>> {
-        let page = follow::page(&this.0.borrow());
+    fn html<'js>(this: Me<'js>, ctx: Ctx<'js>, selector: Opt<Coerced<String>>) -> Result<Value<'js>> {
+        let page = follow::page(&ctx, &this.0.borrow())?;
         let page = Class::instance(ctx, page)?.into_value();
-        match selector.0.flatten().filter(|selector| !selector.is_empty()) {
+        match selector.0.filter(|selector| !selector.0.is_empty()) {
             Some(selector) => {
                 let object = page.as_object().ok_or(rquickjs::Error::Unknown)?;
                 let find: rquickjs::Function = object.get("find")?;
-                find.call((This(page.clone()), selector))
+                find.call((This(page.clone()), selector.0))
             }
             None => Ok(page),
         }
     }
 
+    /// What JSON says of it: the dialect's fields, which here are getters of its prototype.
+    #[qjs(rename = "toJSON")]
+    fn to_json<'js>(this: Me<'js>, ctx: Ctx<'js>) -> Result<Object<'js>> {
+        let (object, plain) = (this.0.as_inner(), Object::new(ctx)?);
+        for field in FIELDS {
+            plain.set(field, object.get::<_, Value>(field)?)?;
+        }
+        Ok(plain)
+    }
+
     /// Sends the page's form, filled in.
     #[qjs(rename = "submitForm")]
-    fn submit_form<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Object<'js>>) -> Result<Value<'js>> {
-        follow::submit_form(&ctx, &this.0.borrow(), given.0)
+    fn submit_form<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Option<Object<'js>>>) -> Result<Value<'js>> {
+        follow::submit_form(&ctx, &this.0.borrow(), given.0.flatten())
     }
 
     /// Follows a link of the page.
     #[qjs(rename = "clickLink")]
-    fn click_link<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Object<'js>>) -> Result<Value<'js>> {
-        follow::click_link(&ctx, &this.0.borrow(), given.0)
+    fn click_link<'js>(this: Me<'js>, ctx: Ctx<'js>, given: Opt<Option<Object<'js>>>) -> Result<Value<'js>> {
+        follow::click_link(&ctx, &this.0.borrow(), given.0.flatten())
     }
 }
 
-impl Response {
-    /// Where the answer came from, after redirects.
-    pub fn address(&self) -> &str {
-        self.inner.url()
-    }
-
-    /// The body as text.
-    pub fn page_text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.inner.body)
-    }
-}
+/// The fields of a Response, in the dialect's order.
+const FIELDS: [&str; 16] = [
+    "remote_ip",
+    "remote_port",
+    "url",
+    "status",
+    "status_text",
+    "proto",
+    "headers",
+    "cookies",
+    "body",
+    "timings",
+    "tls_version",
+    "tls_cipher_suite",
+    "ocsp",
+    "error",
+    "error_code",
+    "request",
+];
 
 fn text<'js>(ctx: &Ctx<'js>, bytes: &[u8]) -> Result<Value<'js>> {
     let text = String::from_utf8_lossy(bytes);
@@ -300,24 +394,11 @@ pub fn headers<'js>(ctx: &Ctx<'js>, headers: &HeaderMap) -> Result<Object<'js>> 
     Ok(object)
 }
 
-/// The Response of a request that could not be built, as a plain object.
-pub fn refusal<'js>(ctx: &Ctx<'js>, url: &str, error: &NetError) -> Result<Value<'js>> {
-    let object = Object::new(ctx.clone())?;
-    object.set("status", 0)?;
-    object.set("status_text", status_text(0))?;
-    object.set("url", url)?;
-    object.set("error", error.message.as_ref())?;
-    object.set("error_code", error.code)?;
-    object.set("body", Value::new_null(ctx.clone()))?;
-    object.set("headers", Object::new(ctx.clone())?)?;
-    object.set("cookies", Object::new(ctx.clone())?)?;
-    object.set("timings", Object::new(ctx.clone())?)?;
-    object.set("proto", "")?;
-    Ok(object.into_value())
-}
-
 /// The part of a JSON text that a selector picks, as JSON.
 fn selected(body: &str, selector: &str) -> Option<String> {
+    if !gjson::valid(body) {
+        return None;
+    }
     let found = gjson::get(body, selector);
     found.exists().then(|| found.json().to_owned())
 }

@@ -35,7 +35,7 @@ impl Blob {
     pub fn make<'js>(
         ctx: Ctx<'js>,
         parts: Opt<Value<'js>>,
-        options: Opt<Object<'js>>,
+        options: Opt<Option<Object<'js>>>,
     ) -> Result<Class<'js, Blob>> {
         let mut bytes = BytesMut::new();
         if let Some(parts) = parts.0.filter(|parts| !parts.is_undefined()) {
@@ -56,7 +56,7 @@ impl Blob {
                 }
             }
         }
-        let kind = match options.0 {
+        let kind = match options.0.flatten() {
             Some(options) => options.get::<_, Option<Coerced<String>>>("type")?,
             None => None,
         };
