@@ -367,6 +367,70 @@ fn on_paper_it_is_light_and_nothing_is_cut() {
     assert!((2..=12).contains(&pages), "{pages} pages");
 }
 
+/// Shows a picture, and writes down what is in it.
+const SHOW: &str = r#"<!DOCTYPE html><link rel="icon" href="data:,"><img src="data:image/png;base64,PICTURE">
+<script id="seen" type="application/json"></script><script>
+const image = document.querySelector('img');
+addEventListener('load', () => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  const pen = canvas.getContext('2d');
+  pen.drawImage(image, 0, 0);
+  const dots = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+  const colours = {};
+  for (let at = 0; at < dots.length; at += 4) {
+    const name = (dots[at] << 16 | dots[at + 1] << 8 | dots[at + 2]).toString(16).padStart(6, '0');
+    colours[name] = (colours[name] ?? 0) + 1;
+  }
+  document.getElementById('seen').textContent = JSON.stringify({ width: canvas.width, height: canvas.height, colours });
+});
+</script>"#;
+
+#[test]
+fn the_picture_is_one_that_a_browser_can_show() {
+    let (scripted, page) = page();
+    let picture = kept("report.png");
+    run(&[
+        "report",
+        &scripted.file("run.json.gz"),
+        "-o",
+        picture.to_str().unwrap(),
+    ])
+    .expect(0);
+    let file = std::fs::read(&picture).unwrap();
+    let shown = SHOW.replace("PICTURE", &data_encoding::BASE64.encode(&file));
+    let (address, _) = serve(vec![("/picture", shown)]);
+    let (console, dom) = chromium(folder(), &["--dump-dom"], &format!("http://{address}/picture"));
+    assert!(console.is_empty(), "{console:?}");
+    let seen = seen(&dom);
+    assert_eq!(seen["width"], 1280);
+    let height = seen["height"].as_u64().unwrap();
+    let charts = charts(&page) as u64;
+    assert!(
+        (charts * 220..charts * 240 + 600).contains(&height),
+        "{height} for {charts}"
+    );
+    let dots = |colour: &str| seen["colours"][colour].as_u64().unwrap_or(0);
+    // Mostly white or shaded, lines in their colours, and letters: dark, with soft edges.
+    let all = 1280 * height;
+    assert!(
+        dots("ffffff") + dots("fadfbc") > all * 7 / 10,
+        "{}",
+        dots("ffffff")
+    );
+    for line in ["0b5cad", "b35900", "8a1c7c", "d0d7de"] {
+        assert!(dots(line) > 200, "{line}: {}", dots(line));
+    }
+    assert!(dots("1c2128") > 500, "letters: {}", dots("1c2128"));
+    assert!(seen["colours"].as_object().unwrap().len() > 50);
+    // The name says the format, and so does the flag.
+    let piped = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["report", &scripted.file("run.json.gz"), "--format", "png"])
+        .output()
+        .unwrap();
+    assert!(piped.status.success() && piped.stdout == file);
+}
+
 #[test]
 fn other_formats_and_wrong_files_are_told_apart() {
     let scripted =
@@ -402,7 +466,7 @@ fn other_formats_and_wrong_files_are_told_apart() {
     run(&["report", &file, "-o", "/no/such/folder/page.html"])
         .expect(104)
         .says(&["cannot write the report /no/such/folder/page.html"]);
-    run(&["report", &file, "--format", "png"])
+    run(&["report", &file, "--format", "pdf"])
         .expect(104)
-        .says(&["html, md and json"]);
+        .says(&["html, md, json and png"]);
 }

@@ -1,5 +1,6 @@
-//! `loadgen report`: a saved run as a page, as Markdown, or as JSON.
+//! `loadgen report`: a saved run as a page, as Markdown, as JSON, or as a picture.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,11 +14,12 @@ Examples:
   loadgen run --report report.html test.js           run, and write the page
   loadgen run --save run.json test.js && loadgen report run.json -o report.html
   loadgen report run.json --format md >> \"$GITHUB_STEP_SUMMARY\"
+  loadgen report run.json -o run.png                 a picture for where no page can be shown
 
 The page is one file that needs no network and no script: verdict and findings, the run on one time axis, distribution, tables,
-options and environment. For a picture or a PDF of it, print it from a browser.";
+options and environment. The picture has the verdict, the findings and the time axis. For a PDF print the page from a browser.";
 
-/// Write a report on a saved run: a page of HTML, Markdown or JSON
+/// Write a report on a saved run: a page of HTML, Markdown, JSON or a picture
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
@@ -27,7 +29,7 @@ pub struct ReportArgs {
     /// Where the report goes [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// html, md or json [default: what the file's name ends in, else html]
+    /// html, md, json or png [default: what the file's name ends in, else html]
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
 }
@@ -39,6 +41,10 @@ impl ReportArgs {
             Ok(kind) => kind,
             Err(message) => return fail(&message, ExitCode::Config),
         };
+        if kind == ReportKind::Png && self.output.is_none() && std::io::stdout().is_terminal() {
+            let message = "a picture is nothing for a terminal: name a file with -o";
+            return fail(&message, ExitCode::Config);
+        }
         let run = match SavedRun::read(&self.run) {
             Ok(run) => run,
             Err(error) => return fail(&error, ExitCode::Config),
@@ -62,12 +68,14 @@ impl ReportArgs {
                 "html" => Ok(ReportKind::Html),
                 "md" | "markdown" => Ok(ReportKind::Markdown),
                 "json" => Ok(ReportKind::Json),
+                "png" => Ok(ReportKind::Png),
                 name => Err(format!(
-                    "--format {name}: there are html, md and json; for a picture print the page from a browser"
+                    "--format {name}: there are html, md, json and png; for a PDF print the page from a browser"
                 )),
             },
             (None, Some("md" | "markdown")) => Ok(ReportKind::Markdown),
             (None, Some("json")) => Ok(ReportKind::Json),
+            (None, Some("png")) => Ok(ReportKind::Png),
             (None, _) => Ok(ReportKind::Html),
         }
     }

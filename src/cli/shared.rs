@@ -39,7 +39,7 @@ const METRICS: &str = "127.0.0.1:9464";
 /// Where results go.
 #[derive(Clone, Debug, Args)]
 pub struct ResultArgs {
-    /// Write every sample while running: json=FILE, csv=FILE, also as .gz; or a report at the end: junit=FILE, markdown=FILE, html=FILE.
+    /// Write every sample while running: json=FILE, csv=FILE, also as .gz; or a report at the end: junit=FILE, markdown=FILE, html=FILE, png=FILE.
     /// Without a file to standard output; markdown to $GITHUB_STEP_SUMMARY where that is set (repeatable)
     #[arg(short, long, value_name = "KIND=FILE", help_heading = "Output")]
     pub out: Vec<String>,

@@ -1,4 +1,5 @@
-//! Reports written when a run has ended: `--out junit=FILE`, `--out markdown=FILE`, and `--report FILE` or `--out html=FILE`.
+//! Reports written when a run has ended: `--out junit=FILE`, `--out markdown=FILE`, `--out png=FILE`, and
+//! `--report FILE` or `--out html=FILE`.
 //!
 //! They are not streams of samples, so they have nothing to do with the outputs that run along; they share the flag
 //! because a user asks both "what shall I get, and where".
@@ -8,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::saved::SavedRun;
-use super::{brief, html, junit, markdown};
+use super::{brief, html, junit, markdown, picture};
 
 /// What kind of report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum ReportKind {
     Html,
     /// The answers, for a program.
     Json,
+    /// A picture, for where no page can be shown.
+    Png,
 }
 
 /// A report that is asked for.
@@ -50,6 +53,7 @@ impl ReportSpec {
             "junit" => ReportKind::Junit,
             "markdown" => ReportKind::Markdown,
             "html" => ReportKind::Html,
+            "png" => ReportKind::Png,
             _ => return None,
         };
         let page = page.filter(|page| !page.is_empty() && kind == ReportKind::Markdown);
@@ -106,16 +110,21 @@ impl ReportFile {
     /// # Errors
     /// The disk is full, or gone.
     pub fn write(self, run: &SavedRun) -> Result<(), ReportError> {
-        let text = match self.spec.kind {
-            ReportKind::Junit => junit::junit(run),
-            ReportKind::Markdown => markdown::markdown(run),
-            ReportKind::Html => html::html(run),
-            ReportKind::Json => brief::json(run),
+        let failed = |source| ReportError {
+            path: self.spec.path.clone().unwrap_or_default(),
+            source,
+        };
+        let bytes = match self.spec.kind {
+            ReportKind::Junit => junit::junit(run).into_bytes(),
+            ReportKind::Markdown => markdown::markdown(run).into_bytes(),
+            ReportKind::Html => html::html(run).into_bytes(),
+            ReportKind::Json => brief::json(run).into_bytes(),
+            ReportKind::Png => picture::picture(run).map_err(failed)?,
         };
         let Some(mut file) = self.file else {
             let mut out = io::stdout().lock();
             // A reader that has gone is no fault of ours.
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            let _ = out.write_all(&bytes).and_then(|()| out.flush());
             return Ok(());
         };
         let regular = file.metadata().is_ok_and(|found| found.is_file());
@@ -124,11 +133,7 @@ impl ReportFile {
         } else {
             Ok(())
         };
-        cut.and_then(|()| file.write_all(text.as_bytes()))
-            .map_err(|source| ReportError {
-                path: self.spec.path.unwrap_or_default(),
-                source,
-            })
+        cut.and_then(|()| file.write_all(&bytes)).map_err(failed)
     }
 }
 
@@ -141,6 +146,7 @@ mod tests {
         let spec = |text: &str, page| ReportSpec::parse(text, page);
         assert_eq!(spec("json=x", None), None);
         assert_eq!(spec("junitx=x", None), None);
+        assert_eq!(spec("png=a.png", None).unwrap().kind, ReportKind::Png);
         let junit = spec("junit=a/b.xml", Some("page.md")).unwrap();
         assert_eq!(
             (junit.kind, junit.path, junit.append),

@@ -4,15 +4,15 @@
 //! What comes from scripts, servers and the command line is text here, whatever it looks like: all of it goes through
 //! [`escape`]. The page says the same once more in its content security policy.
 
-mod axis;
-mod charts;
+pub(super) mod axis;
+pub(super) mod charts;
 mod tables;
 
 use std::fmt::Write;
 
 use super::baseline::{line_of, percent};
 use super::format::{humanize_duration, number};
-use super::saved::SavedRun;
+use super::saved::{SavedRun, SavedValidity};
 
 use axis::Shade;
 use charts::{Chart, charts};
@@ -67,17 +67,31 @@ pub(super) fn html(run: &SavedRun) -> String {
     page
 }
 
+/// How it ended, in words.
+pub(super) fn ending(run: &SavedRun) -> String {
+    let failed = run.thresholds.iter().filter(|threshold| !threshold.ok).count();
+    match (run.ending.name.as_str(), &run.ending.message) {
+        ("passed", _) => "passed".to_owned(),
+        ("thresholds", _) => format!("{failed} of {} thresholds failed", run.thresholds.len()),
+        (name, None) => name.to_owned(),
+        (name, Some(message)) => format!("{name}: {message}"),
+    }
+}
+
+/// Whether it can be believed, in words.
+pub(super) fn trust(validity: &SavedValidity) -> String {
+    if validity.reasons.is_empty() {
+        "the generator kept up".to_owned()
+    } else {
+        validity.reasons.join("; ")
+    }
+}
+
 /// What was run, and how it ended.
 fn head(run: &SavedRun) -> String {
     let good = run.ending.exit_code == 0;
     let (class, mark) = if good { ("good", "✓") } else { ("bad", "✗") };
-    let failed = run.thresholds.iter().filter(|threshold| !threshold.ok).count();
-    let ending = match (run.ending.name.as_str(), &run.ending.message) {
-        ("passed", _) => "passed".to_owned(),
-        ("thresholds", _) => format!("{failed} of {} thresholds failed", run.thresholds.len()),
-        (name, None) => escape(name),
-        (name, Some(message)) => format!("{}: {}", escape(name), escape(message)),
-    };
+    let ending = escape(&ending(run));
     let facts = &run.run;
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"verdict {class}\"><span aria-hidden=\"true\">{mark}</span> {ending} \
@@ -101,11 +115,7 @@ fn findings(run: &SavedRun) -> String {
         } else {
             "bad"
         };
-        let why = if validity.reasons.is_empty() {
-            "the generator kept up".to_owned()
-        } else {
-            escape(&validity.reasons.join("; "))
-        };
+        let why = escape(&trust(validity));
         let verdict = escape(&validity.verdict.to_uppercase());
         let _ = writeln!(text, "<p><strong class=\"{class}\">{verdict}</strong>: {why}</p>");
     }

@@ -30,6 +30,7 @@ mod lines;
 mod markdown;
 pub mod merge;
 mod metrics;
+mod picture;
 pub mod saved;
 pub mod suite;
 mod summary;

@@ -4,20 +4,20 @@ use crate::report::findings::full_spans;
 use crate::report::saved::SavedRun;
 
 /// A time on the axis, in seconds since it begins.
-pub(super) type Span = (f64, f64);
+pub(in crate::report) type Span = (f64, f64);
 
 /// What is shaded.
-pub(super) struct Shade {
+pub(in crate::report) struct Shade {
     /// What was full, by what findings call it, in the order in which it came.
-    pub(super) names: Vec<String>,
+    pub(in crate::report) names: Vec<String>,
     /// When anything was.
-    pub(super) full: Vec<Span>,
+    pub(in crate::report) full: Vec<Span>,
     /// When a connection of the tunnel was missing.
-    pub(super) outages: Vec<Span>,
+    pub(in crate::report) outages: Vec<Span>,
 }
 
 /// What is shaded between the ends of the axis: whatever findings call full, by their own limits.
-pub(super) fn shade(run: &SavedRun) -> Shade {
+pub(in crate::report) fn shade(run: &SavedRun) -> Shade {
     let Some((start, end)) = bounds(run) else {
         return Shade {
             names: Vec::new(),
@@ -60,7 +60,7 @@ fn joined(mut spans: Vec<Span>, (start, end): (f64, f64)) -> Vec<Span> {
 }
 
 /// Where the axis begins and ends: with the load and the last window. Times are shown from the load's start on.
-pub(super) fn bounds(run: &SavedRun) -> Option<(f64, f64)> {
+pub(in crate::report) fn bounds(run: &SavedRun) -> Option<(f64, f64)> {
     let t = &run.timeline;
     let end = t.start.last()? + t.length.last()?;
     let start = t.load_start.unwrap_or(0.0);

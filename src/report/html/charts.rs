@@ -5,12 +5,13 @@
 
 use std::fmt::Write;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::report::format::{humanize_duration, number};
 use crate::report::saved::SavedRun;
 
-use super::axis::{Shade, Span, bounds, thinned};
+use super::axis::{Shade, bounds, thinned};
 use super::escape;
 
 /// A chart and what stands for it where it cannot be seen.
@@ -27,8 +28,8 @@ pub(super) struct Chart {
 }
 
 /// A line of a chart.
-struct Line {
-    name: String,
+pub(in crate::report) struct Line {
+    pub(in crate::report) name: String,
     /// Time since the load began, and value.
     values: Vec<(f64, f64)>,
     /// Of neighbours the greatest is kept, not the mean.
@@ -36,9 +37,9 @@ struct Line {
 }
 
 /// A chart that is still to be drawn.
-struct Plan {
+pub(in crate::report) struct Plan {
     id: &'static str,
-    title: &'static str,
+    pub(in crate::report) title: &'static str,
     unit: fn(f64) -> String,
     /// The value axis goes at least to here.
     least: f64,
@@ -52,31 +53,44 @@ const ROWS: usize = 60;
 const WIDE: (u32, u32) = (960, 210);
 const NARROW: (u32, u32) = (340, 190);
 
-/// The line colours of the drawing, in their order; the style sheet knows them by these numbers.
-const COLOURS: [(RGBColor, &str); 6] = [
-    (RGBColor(0x00, 0x00, 0xA1), "s1"),
-    (RGBColor(0x00, 0x00, 0xA2), "s2"),
-    (RGBColor(0x00, 0x00, 0xA3), "s3"),
-    (RGBColor(0x00, 0x00, 0xA4), "s4"),
-    (RGBColor(0x00, 0x00, 0xA5), "s5"),
-    (RGBColor(0x00, 0x00, 0xA6), "s6"),
-];
-const GRID: RGBColor = RGBColor(0x00, 0x00, 0xB1);
-const TEXT: RGBColor = RGBColor(0x00, 0x00, 0xB2);
-const FULL: RGBColor = RGBColor(0x00, 0x00, 0xB3);
-const OUTAGE: RGBColor = RGBColor(0x00, 0x00, 0xB4);
+/// The colours of a drawing.
+pub(in crate::report) struct Ink {
+    pub(in crate::report) lines: [RGBColor; LINES],
+    pub(in crate::report) grid: RGBColor,
+    pub(in crate::report) text: RGBColor,
+    pub(in crate::report) full: RGBColor,
+    pub(in crate::report) outage: RGBColor,
+}
+
+/// So many lines have a colour.
+const LINES: usize = 6;
+/// By these numbers the style sheet knows what is what.
+const MARKS: Ink = Ink {
+    lines: [
+        RGBColor(0x00, 0x00, 0xA1),
+        RGBColor(0x00, 0x00, 0xA2),
+        RGBColor(0x00, 0x00, 0xA3),
+        RGBColor(0x00, 0x00, 0xA4),
+        RGBColor(0x00, 0x00, 0xA5),
+        RGBColor(0x00, 0x00, 0xA6),
+    ],
+    grid: RGBColor(0x00, 0x00, 0xB1),
+    text: RGBColor(0x00, 0x00, 0xB2),
+    full: RGBColor(0x00, 0x00, 0xB3),
+    outage: RGBColor(0x00, 0x00, 0xB4),
+};
+/// And by these names it knows the lines' swatches.
+const SWATCHES: [&str; LINES] = ["s1", "s2", "s3", "s4", "s5", "s6"];
 
 /// All charts that the run has numbers for.
 pub(super) fn charts(run: &SavedRun, shade: &Shade) -> Vec<Chart> {
     let Some((start, end)) = bounds(run) else {
         return Vec::new();
     };
-    let shaded = [(shade.full.as_slice(), FULL), (shade.outages.as_slice(), OUTAGE)];
     plans(run, start)
         .into_iter()
-        .filter(|plan| plan.lines.iter().any(|line| line.values.len() > 1))
         .filter_map(|plan| {
-            let draw = |size, class| draw(&plan, size, class, end - start, &shaded);
+            let draw = |size, class| draw(&plan, size, class, end - start, shade);
             Some(Chart {
                 wide: draw(WIDE, "wide")?,
                 narrow: draw(NARROW, "narrow")?,
@@ -86,8 +100,8 @@ pub(super) fn charts(run: &SavedRun, shade: &Shade) -> Vec<Chart> {
                 series: plan
                     .drawn()
                     .iter()
-                    .zip(COLOURS)
-                    .map(|(line, (_, class))| (line.name.clone(), class))
+                    .zip(SWATCHES)
+                    .map(|(line, class)| (line.name.clone(), class))
                     .collect(),
                 left_out: plan.lines[plan.drawn().len()..]
                     .iter()
@@ -98,7 +112,8 @@ pub(super) fn charts(run: &SavedRun, shade: &Shade) -> Vec<Chart> {
         .collect()
 }
 
-fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
+/// What there is to draw, from the load's start on.
+pub(in crate::report) fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
     let t = &run.timeline;
     let usable = |at: &usize| t.start[*at] + t.length[*at] > start;
     let column = |name: &str, most: bool, of: &dyn Fn(usize) -> Option<f64>| Line {
@@ -147,14 +162,16 @@ fn plans(run: &SavedRun, start: f64) -> Vec<Plan> {
     let errors = vec![column("failed requests", true, &|at| {
         answered(at).then(|| t.failed[at] as f64 / t.requests[at] as f64 * 100.0)
     })];
-    vec![
+    let mut plans = vec![
         Plan::new("latency", "Latency", milliseconds, 0.0, latencies),
         Plan::new("throughput", "Requests per second", plain, 1.0, requests),
         Plan::new("load", "Load", plain, 1.0, load),
         Plan::new("errors", "Errors", share, 1.0, errors),
         Plan::new("target", "Target's machine", share, 100.0, machines),
         Plan::new("pressure", "Work that waits on the target", share, 10.0, pressure),
-    ]
+    ];
+    plans.retain(|plan| plan.lines.iter().any(|line| line.values.len() > 1));
+    plans
 }
 
 impl Plan {
@@ -165,7 +182,7 @@ impl Plan {
         least: f64,
         mut lines: Vec<Line>,
     ) -> Plan {
-        let drawn = lines.len().min(COLOURS.len());
+        let drawn = lines.len().min(LINES);
         if drawn < lines.len() {
             // Those with the greatest values are drawn.
             lines.sort_by(|a, b| b.greatest().total_cmp(&a.greatest()));
@@ -180,7 +197,8 @@ impl Plan {
         }
     }
 
-    fn drawn(&self) -> &[Line] {
+    /// The lines that have a colour.
+    pub(in crate::report) fn drawn(&self) -> &[Line] {
         &self.lines[..self.drawn]
     }
 }
@@ -212,54 +230,16 @@ fn of_hosts(run: &SavedRun, start: f64, columns: &[(&str, &str)]) -> Vec<Line> {
 }
 
 /// The chart as SVG; `None` if it cannot be drawn, and the page goes without it.
-fn draw(
-    plan: &Plan,
-    size: (u32, u32),
-    class: &str,
-    length: f64,
-    shaded: &[(&[Span], RGBColor)],
-) -> Option<String> {
-    let values = plan.drawn().iter().flat_map(|line| &line.values);
-    let most = values.map(|(_, value)| *value).fold(plan.least, f64::max);
-    let top = if plan.least >= 100.0 { most } else { most * 1.08 };
-    let top = if top > 0.0 { top } else { 1.0 };
+fn draw(plan: &Plan, size: (u32, u32), class: &str, length: f64, shade: &Shade) -> Option<String> {
     let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        let mut chart = ChartBuilder::on(&area)
-            .margin_top(8)
-            .margin_right(14)
-            .x_label_area_size(26)
-            .y_label_area_size(62)
-            .build_cartesian_2d(0.0..length, 0.0..top)
-            .ok()?;
-        for (spans, colour) in shaded {
-            let boxes = spans
-                .iter()
-                .map(|(from, to)| Rectangle::new([(*from, 0.0), (*to, top)], colour.filled()));
-            chart.draw_series(boxes).ok()?;
-        }
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels((size.0 / 110) as usize)
-            .y_labels(4)
-            .bold_line_style(GRID.stroke_width(1))
-            .light_line_style(TRANSPARENT)
-            .axis_style(GRID)
-            .label_style(("sans-serif", 15, &TEXT))
-            .x_label_formatter(&|second| seconds(*second))
-            .y_label_formatter(&|value| (plan.unit)(*value))
-            .draw()
-            .ok()?;
-        for (line, (colour, _)) in plan.drawn().iter().zip(COLOURS) {
-            let points = thinned(&line.values, size.0 as usize, line.most);
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-                .ok()?;
-        }
-        area.present().ok()?;
-    }
+    plot(
+        &SVGBackend::with_string(&mut svg, size).into_drawing_area(),
+        plan,
+        length,
+        shade,
+        &MARKS,
+        1,
+    )?;
     let size = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
     let names: Vec<&str> = plan.drawn().iter().map(|line| line.name.as_str()).collect();
     let label = escape(&format!(
@@ -274,6 +254,55 @@ fn draw(
         &format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{label}\""),
         1,
     ))
+}
+
+/// Draws a chart; `None` if it cannot be drawn. Everything but the area is so many times larger.
+pub(in crate::report) fn plot<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    plan: &Plan,
+    length: f64,
+    shade: &Shade,
+    ink: &Ink,
+    larger: u32,
+) -> Option<()> {
+    let values = plan.drawn().iter().flat_map(|line| &line.values);
+    let most = values.map(|(_, value)| *value).fold(plan.least, f64::max);
+    let top = if plan.least >= 100.0 { most } else { most * 1.08 };
+    let top = if top > 0.0 { top } else { 1.0 };
+    let width = area.dim_in_pixel().0 / larger;
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(8 * larger)
+        .margin_right(14 * larger)
+        .x_label_area_size(26 * larger)
+        .y_label_area_size(62 * larger)
+        .build_cartesian_2d(0.0..length, 0.0..top)
+        .ok()?;
+    for (spans, colour) in [(&shade.full, ink.full), (&shade.outages, ink.outage)] {
+        let boxes = spans
+            .iter()
+            .map(|(from, to)| Rectangle::new([(*from, 0.0), (*to, top)], colour.filled()));
+        chart.draw_series(boxes).ok()?;
+    }
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_labels((width / 110) as usize)
+        .y_labels(4)
+        .bold_line_style(ink.grid.stroke_width(larger))
+        .light_line_style(TRANSPARENT)
+        .axis_style(ink.grid.stroke_width(larger))
+        .label_style(("sans-serif", 15 * larger, &ink.text))
+        .x_label_formatter(&|second| seconds(*second))
+        .y_label_formatter(&|value| (plan.unit)(*value))
+        .draw()
+        .ok()?;
+    for (line, colour) in plan.drawn().iter().zip(ink.lines) {
+        let points = thinned(&line.values, width as usize, line.most);
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2 * larger)))
+            .ok()?;
+    }
+    area.present().ok()
 }
 
 /// A time since the load's start.
