@@ -18,6 +18,6 @@ export default function () {
     'none is false': () => missing.add() === false,
     'others are true': () => [1, '2.5', true, false, 0].every((value) => taken.add(value) === true),
     'a counter may go down': () => counted.add(3) && counted.add(-1),
-    'booleans are numbers': () => rated.add(true) && missing.add(true),
+    'booleans are numbers': () => rated.add(true) && rated.add(false) && missing.add(true),
   });
 }

@@ -6,7 +6,9 @@ import http from 'k6/http';
 
 // What is no option is told of, and the run goes on; upper and lower case are the same.
 export const options = {
+  // loadgen-lint-ignore option-misspelt -- on purpose
   tresholds: { http_reqs: ['count<0'] },
+  // loadgen-lint-ignore option-misspelt -- on purpose
   vusMax: 3,
   insecureSkipTlsVerify: true,
   NoVuConnectionReuse: true,

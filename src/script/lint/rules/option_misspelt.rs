@@ -37,7 +37,8 @@ fn check(project: &Project<'_>, found: &mut Found) {
         let Some(name) = property.key.static_name() else {
             continue;
         };
-        if option_names().any(|known| known == name) || OTHERS.contains(&&*name) {
+        // Upper and lower case are the same.
+        if option_names().any(|known| known.eq_ignore_ascii_case(&name)) || OTHERS.contains(&&*name) {
             continue;
         }
         if let Some(meant) = nearest(&name, option_names()) {
