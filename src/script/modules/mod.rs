@@ -18,6 +18,7 @@ pub mod timers;
 pub mod verify;
 pub mod websockets;
 pub mod ws;
+pub mod x509;
 
 use super::jslib::{EXECUTION, NATIVE, SUBTLE};
 use rquickjs::{
@@ -31,6 +32,7 @@ pub fn names() -> &'static [&'static str] {
     &[
         "k6",
         "k6/crypto",
+        "k6/crypto/x509",
         "k6/data",
         "k6/encoding",
         "k6/execution",
@@ -77,6 +79,7 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Dec
     Some(match name {
         "k6" => Module::declare_def::<k6::K6, _>(ctx, name),
         "k6/crypto" => Module::declare_def::<crypto::Crypto, _>(ctx, name),
+        "k6/crypto/x509" => Module::declare_def::<x509::X509Module, _>(ctx, name),
         "k6/encoding" => Module::declare_def::<encoding::Encoding, _>(ctx, name),
         "k6/experimental/redis" => Module::declare_def::<redis::RedisModule, _>(ctx, name),
         "k6/html" => Module::declare_def::<html::HtmlModule, _>(ctx, name),
