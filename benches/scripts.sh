@@ -23,6 +23,8 @@ if ! command -v nginx >/dev/null; then
 fi
 
 work=$(mktemp -d)
+# nginx serves the catalogue as a user of its own.
+chmod 755 "$work"
 server=
 finish() {
     if [[ -n $server ]]; then
@@ -39,7 +41,7 @@ awk 'BEGIN {
     printf "{\"items\":["
     for (i = 1; i <= 150; i++)
         printf "%s{\"id\":%d,\"name\":\"item %d\",\"price\":%d.5,\"stock\":%d,\"tags\":[\"a%d\",\"b\",\"c\"],\"text\":\"%s\"}",
-            i > 1 ? "," : "", i, i, i * 3, i % 9, i % 5, "words about an article, and some more"
+            (i > 1 ? "," : ""), i, i, i * 3, i % 9, i % 5, "words about an article, and some more"
     print "]}"
 }' >"$work/catalog.json"
 start_nginx "location = /catalog.json { default_type application/json; root $work; }"
