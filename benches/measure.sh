@@ -38,6 +38,43 @@ watch_memory() {
     done
 }
 
+# begin: a folder, $work, that others can read too, and a server, $server, both gone at the end, after what at_end does.
+begin() {
+    work=$(mktemp -d)
+    chmod 755 "$work"
+    server=
+    trap finish EXIT
+}
+finish() {
+    at_end
+    if [[ -n $server ]]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+at_end() { :; }
+
+# needs PACKAGES COMMAND…: ends if one of the commands is not there, and says which of Debian's packages bring them.
+needs() {
+    local packages=$1 command
+    for command in "${@:2}"; do
+        if ! command -v "$command" >/dev/null; then
+            echo "missing: $command. On Debian, as root: apt-get install $packages" >&2
+            exit 1
+        fi
+    done
+}
+
+# A function of awk for the tables.
+median='
+    function median(list, n,    i, j, t) {
+        for (i = 2; i <= n; i++)
+            for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
+        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+    }
+'
+
 # The program under measurement: $LOADGEN, or a release build of this tree.
 find_loadgen() {
     if [[ -n ${LOADGEN:-} ]]; then

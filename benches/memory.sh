@@ -14,8 +14,7 @@ duration=${DURATION:-10}
 # VUs, MB at the most, milliseconds to be ready at the most (- = no target)
 targets=("1000 220 1000" "5000 1050 -")
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+begin
 find_loadgen
 
 cat >"$work/sleep.js" <<'JS'

@@ -22,24 +22,10 @@ duration=${DURATION:-5}
 connections=${CONNECTIONS:-50}
 clients=(hit script oha wrk)
 
-for command in nginx wrk; do
-    if ! command -v "$command" >/dev/null; then
-        echo "missing: $command. On Debian, as root: apt-get install nginx-light wrk" >&2
-        exit 1
-    fi
-done
+needs "nginx-light wrk" nginx wrk
 command -v oha >/dev/null || cargo install --locked oha
 
-work=$(mktemp -d)
-server=
-finish() {
-    if [[ -n $server ]]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
-    fi
-    rm -rf "$work"
-}
-trap finish EXIT
+begin
 find_loadgen
 
 start_nginx
@@ -107,12 +93,7 @@ for round in $(seq "$rounds"); do
         }' "$work/results"
 done
 
-awk -v duration="$duration" '
-    function median(list, n,    i, j, t) {
-        for (i = 2; i <= n; i++)
-            for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-    }
+awk -v duration="$duration" "$median"'
     { if ($1 > rounds) rounds = $1; cost[$1, $2] = $4 / $3; rate[$1, $2] = $3 / duration; if ($5 > peak[$2]) peak[$2] = $5 }
     END {
         most["hit"] = 1.0; most["script"] = 1.6

@@ -17,23 +17,9 @@ duration=${DURATION:-5}
 connections=${CONNECTIONS:-20}
 scripts=(plain json text crypto)
 
-if ! command -v nginx >/dev/null; then
-    echo "missing: nginx. On Debian, as root: apt-get install nginx-light" >&2
-    exit 1
-fi
+needs nginx-light nginx
 
-work=$(mktemp -d)
-# nginx serves the catalogue as a user of its own.
-chmod 755 "$work"
-server=
-finish() {
-    if [[ -n $server ]]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
-    fi
-    rm -rf "$work"
-}
-trap finish EXIT
+begin
 find_loadgen
 
 # A catalogue of 150 articles, some 20 KB.
@@ -75,12 +61,7 @@ for round in $(seq "$rounds"); do
     done
 done
 
-awk -v duration="$duration" '
-    function median(list, n,    i, j, t) {
-        for (i = 2; i <= n; i++)
-            for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-    }
+awk -v duration="$duration" "$median"'
     {
         if ($1 > rounds) rounds = $1
         each[$1, $2] = $5 / $3; request[$1, $2] = $5 / $4; rate[$1, $2] = $3 / duration

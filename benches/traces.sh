@@ -26,23 +26,13 @@ connections=${CONNECTIONS:-50}
 kinds=(off header some most all scraped)
 [[ -n ${BEFORE:-} ]] && kinds=(before "${kinds[@]}")
 
-if ! command -v nginx >/dev/null; then
-    echo 'missing: nginx. On Debian, as root: apt-get install nginx-light' >&2
-    exit 1
-fi
+needs nginx-light nginx
 
-work=$(mktemp -d)
-server=
+begin
 scraper=
-finish() {
+at_end() {
     [[ -z $scraper ]] || kill "$scraper" 2>/dev/null || true
-    if [[ -n $server ]]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
-    fi
-    rm -rf "$work"
 }
-trap finish EXIT
 find_loadgen
 
 # Reads the page every second, in the format that the shipped Prometheus asks for: with native histograms, protobuf.
@@ -128,12 +118,7 @@ for round in $(seq "$rounds"); do
         }' "$work/results"
 done
 
-awk -v duration="$duration" '
-    function median(list, n,    i, j, t) {
-        for (i = 2; i <= n; i++)
-            for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-    }
+awk -v duration="$duration" "$median"'
     {
         if ($1 > rounds) rounds = $1
         if (!($2 in peak)) names[++n] = $2
