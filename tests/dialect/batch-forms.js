@@ -4,17 +4,9 @@
 // says: doesn't have a url key
 import http from 'k6/http';
 import { check } from 'k6';
+import { thrown } from './lib/thrown.js';
 
 const url = (path) => `${__ENV.BASE}${path}`;
-
-const thrown = (call) => {
-  try {
-    call();
-  } catch (error) {
-    return error.message;
-  }
-  return 'nothing';
-};
 
 export default function () {
   const named = http.batch({

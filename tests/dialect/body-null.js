@@ -4,15 +4,7 @@
 // says: request failed
 import http from 'k6/http';
 import { check } from 'k6';
-
-const thrown = (call) => {
-  try {
-    call();
-  } catch (error) {
-    return error.message;
-  }
-  return 'nothing';
-};
+import { thrown } from './lib/thrown.js';
 
 // A body that is null has no JSON, and is no page.
 export default function () {

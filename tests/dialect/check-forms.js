@@ -1,15 +1,7 @@
 // iterations: 1
 // checks: 4
 import { check, group } from 'k6';
-
-const thrown = (call) => {
-  try {
-    call();
-  } catch (error) {
-    return error.message;
-  }
-  return 'nothing';
-};
+import { thrown } from './lib/thrown.js';
 
 // What check() and group() take for conditions and bodies, and what they refuse.
 export default function () {

@@ -2,19 +2,11 @@
 // checks: 3
 import { check } from 'k6';
 import { Counter } from 'k6/metrics';
+import { thrown } from './lib/thrown.js';
 
 export const options = { throw: true };
 
 const counted = new Counter('counted');
-
-const thrown = (call) => {
-  try {
-    call();
-  } catch (error) {
-    return error.message;
-  }
-  return 'nothing';
-};
 
 export default function () {
   check(null, {

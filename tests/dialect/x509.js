@@ -2,6 +2,7 @@
 // checks: 7
 import { check } from 'k6';
 import x509, { getAltNames, getIssuer, getSubject, parse } from 'k6/crypto/x509';
+import { thrown } from './lib/thrown.js';
 
 // Made for this test, valid for ten years.
 const pem = `-----BEGIN CERTIFICATE-----
@@ -29,15 +30,6 @@ XwmageNbhsxfVXhhHsLapZX0wisZUePaTMFj2QQdtuIHMBgXhS09+HsxMtPfnOq5
 ptOBUEk3WvPeV4tMmOjKZ1kz/EZ8yFjd+INhTvZEFZhTTh/5LTxtLrfMxacqi8Xb
 zIF4to6BsZzCmQ==
 -----END CERTIFICATE-----`;
-
-const thrown = (call) => {
-  try {
-    call();
-  } catch (error) {
-    return error.message;
-  }
-  return 'nothing';
-};
 
 export default function () {
   const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

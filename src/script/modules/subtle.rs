@@ -140,8 +140,8 @@ fn ed25519<'js>(
 fn x25519<'js>(ctx: Ctx<'js>, what: String, secret: Value<'js>, point: Opt<Value<'js>>) -> Made<'js> {
     let secret = read(&ctx, &secret)?;
     let done = match point.0 {
-        Some(point) if what == "agree" => rsa::x25519_agree(&secret, &read(&ctx, &point)?),
-        _ => rsa::x25519_public(&secret),
+        Some(point) if what == "agree" => derive::x25519_agree(&secret, &read(&ctx, &point)?),
+        _ => derive::x25519_public(&secret),
     };
     made(&ctx, done)
 }

@@ -1,5 +1,10 @@
-//! Keys from passwords (PBKDF2) and from other keys (HKDF), and Ed25519.
+//! Keys from passwords (PBKDF2) and from other keys (HKDF), and what is done on Curve25519: Ed25519, and X25519 (RFC 7748),
+//! which OpenSSL does, as `ring` takes no private key of it.
 
+use openssl::{
+    derive::Deriver,
+    pkey::{Id, PKey},
+};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
@@ -61,4 +66,19 @@ pub fn ed25519_verify(public: &[u8], text: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, public)
         .verify(text, signature)
         .is_ok()
+}
+
+/// The public key of a private one.
+pub fn x25519_public(secret: &[u8]) -> Option<Vec<u8>> {
+    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
+    key.raw_public_key().ok()
+}
+
+/// What both sides have in common; `None` if it is all zeros, which RFC 7748, section 6.1, lets one refuse.
+pub fn x25519_agree(secret: &[u8], point: &[u8]) -> Option<Vec<u8>> {
+    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
+    let peer = PKey::public_key_from_raw_bytes(point, Id::X25519).ok()?;
+    let mut deriver = Deriver::new(&key).ok()?;
+    deriver.set_peer(&peer).ok()?;
+    deriver.derive_to_vec().ok()
 }

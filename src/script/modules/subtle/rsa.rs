@@ -1,13 +1,12 @@
-//! RSA (RFC 8017) as webcrypto has it, and X25519 (RFC 7748), both by OpenSSL. A private key is PKCS#8, a public one SPKI,
-//! both as DER; keys of X25519 are their 32 bytes. `None` is what cannot be done with these keys and texts.
+//! RSA (RFC 8017) as webcrypto has it, by OpenSSL. A private key is PKCS#8, a public one SPKI, both as DER. `None` is what
+//! cannot be done with these keys and texts.
 
 use openssl::{
     bn::{BigNum, BigNumRef},
-    derive::Deriver,
     encrypt::{Decrypter, Encrypter},
     error::ErrorStack,
     hash::MessageDigest,
-    pkey::{Id, PKey, Private, Public},
+    pkey::{PKey, Private, Public},
     rsa::{Padding, Rsa, RsaPrivateKeyBuilder},
     sign::{RsaPssSaltlen, Signer, Verifier},
 };
@@ -158,19 +157,4 @@ impl Use<'_> {
         text.truncate(length);
         Some(text)
     }
-}
-
-/// The public key of a private one.
-pub fn x25519_public(secret: &[u8]) -> Option<Vec<u8>> {
-    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
-    key.raw_public_key().ok()
-}
-
-/// What both sides have in common; `None` if it is all zeros, which RFC 7748, section 6.1, lets one refuse.
-pub fn x25519_agree(secret: &[u8], point: &[u8]) -> Option<Vec<u8>> {
-    let key = PKey::private_key_from_raw_bytes(secret, Id::X25519).ok()?;
-    let peer = PKey::public_key_from_raw_bytes(point, Id::X25519).ok()?;
-    let mut deriver = Deriver::new(&key).ok()?;
-    deriver.set_peer(&peer).ok()?;
-    deriver.derive_to_vec().ok()
 }
