@@ -70,7 +70,7 @@ baseline: build
     target/release/loadgen run --demo --metrics-addr off --save target/baseline/spike.json spike || [ $? -eq 99 ]
     target/release/loadgen baseline target/baseline/health.json target/baseline/store-crud.json target/baseline/spike.json --output BASELINE.md
 
-# Whether `loadgen breakpoint` finds the limits of the demo target: half an hour, on a quiet machine of two cores
+# Whether `loadgen breakpoint` finds the limits of the demo target: an hour, on a quiet machine of two cores
 breakpoint:
     cargo test --release --test run_breakpoint -- --ignored --nocapture --test-threads 1
 

@@ -204,7 +204,8 @@ fn by_concurrency(found: &SavedBreakpoint, first: &SavedStep) -> Option<Told> {
     let text = format!(
         "a limit of its own workers, threads or connections: it works on about {} requests at a time, however many wait \
          (at the most {} requests/s, of {} each at light load)",
-        number(at_once, usize::from(at_once < 10.0)),
+        // Whole requests: what is measured is a little off them.
+        number(at_once, usize::from(at_once < 3.0)),
         number(most, 1),
         humanize_duration(alone, None),
     );
