@@ -96,9 +96,13 @@ fn throughput(place: &Place, server: &Server, verdict: &mut Verdict) {
     println!("connections  way             requests/s       p99 ms   client CPU µs/request");
     // Channels are open before the measured phase, as `run --tunnel` opens one for each virtual user: wrk makes up for what
     // it calls omitted, so that 200 first requests that each wait for a channel would count as thousands.
-    let ways = [Way::OpenSsh, Way::Loadgen]
-        .map(|way| (way, Tunnel::warm(place, way, server.ssh, server.http, BURST)));
     for connections in CONNECTIONS {
+        let ways = [Way::OpenSsh, Way::Loadgen].map(|way| {
+            (
+                way,
+                Tunnel::warm(place, way, server.ssh, server.http, connections),
+            )
+        });
         let mut seen: [Vec<Wrk>; 2] = [Vec::new(), Vec::new()];
         for _ in 0..rounds {
             for ((_, tunnel), seen) in ways.iter().zip(&mut seen) {

@@ -11,6 +11,7 @@ mod code;
 mod command;
 pub mod config;
 mod connect;
+mod crowd;
 pub mod destination;
 mod error;
 mod jump;
@@ -25,12 +26,14 @@ mod shell;
 mod stream;
 mod traffic;
 mod transport;
+mod warm;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use command::Finished;
 pub use connect::{Connection, Connector, Stop, lock};
+pub use crowd::NEAR;
 pub use destination::Destination;
 pub use error::SshError;
 pub use jump::Jump;

@@ -23,7 +23,7 @@ pub struct SshOptions {
     /// this machine if it has fewer; if the server is near, half as many as cores carry, and the others help when many open]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub ssh_lanes: Option<u16>,
-    /// Keep this many channels per forward open ahead, for connections to come
+    /// Keep this many channels per forward open, in use or ahead, for connections to come
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4096))]
     pub ssh_warm: u32,
     /// Read this file instead of ~/.ssh/config and /etc/ssh/ssh_config, or "none"

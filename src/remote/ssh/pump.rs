@@ -14,9 +14,11 @@ use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 
+use super::crowd::{Crowd, Seen, WINDOW};
 use super::stream::{Step, Stream};
 use super::traffic::{Target, Traffic};
 use super::transport::{Channel, Failed, Ready, Transport};
+use super::warm::Warm;
 
 /// The token of the loop's owner, who wakes it.
 pub const WAKE: Token = Token(0);
@@ -39,15 +41,7 @@ const TELL: Duration = Duration::from_secs(10);
 struct Entry {
     stream: Stream,
     target: usize,
-}
-
-/// Channels of one target that are open ahead.
-#[derive(Default)]
-struct Warm {
-    channels: Vec<Channel>,
-    wanted: usize,
-    paused: Option<Instant>,
-    told: Option<Instant>,
+    seen: Seen,
 }
 
 /// A session's loop. What has to be closed before the transport goes stands before it.
@@ -68,6 +62,9 @@ pub struct Pump<'a> {
     opening: Option<usize>,
     probe: Option<Instant>,
     next_probe: Instant,
+    /// When what is open ahead was looked at last.
+    swept: Instant,
+    crowd: Crowd,
     /// Streams did not read because there was too much to send.
     held_back: bool,
     /// There is something to do at once.
@@ -104,6 +101,8 @@ impl<'a> Pump<'a> {
             opening: None,
             probe: None,
             next_probe: Instant::now(),
+            swept: Instant::now(),
+            crowd: Crowd::new(Instant::now()),
             held_back: false,
             again: true,
             stalled: false,
@@ -112,7 +111,7 @@ impl<'a> Pump<'a> {
         })
     }
 
-    /// Keeps so many channels open ahead for each target.
+    /// Keeps so many channels open for each target, in use or ahead.
     pub fn keep_warm(&mut self, count: usize) {
         self.again |= self.warm.iter().any(|warm| warm.wanted < count);
         for warm in &mut self.warm {
@@ -137,8 +136,13 @@ impl<'a> Pump<'a> {
         if at == self.streams.len() {
             self.streams.push(None);
         }
-        self.streams[at] = Some(Entry { stream, target });
+        self.streams[at] = Some(Entry {
+            stream,
+            target,
+            seen: Seen::default(),
+        });
         Traffic::add(&self.traffic.active, 1);
+        self.warm[target].came();
         // There is a channel to open, for this one or in the place of one that was open ahead.
         self.again = true;
         match self.warm_channel(target) {
@@ -166,7 +170,10 @@ impl<'a> Pump<'a> {
     /// Waits for something to do, at most `limit`, and does it. An error is the session's end.
     pub fn turn(&mut self, poll: &mut Poll, events: &mut Events, limit: Duration) -> Result<(), String> {
         let now = Instant::now();
-        let limit = limit.min(self.next_probe.saturating_duration_since(now));
+        let mut limit = limit.min(self.next_probe.saturating_duration_since(now));
+        if self.crowd.is_many() {
+            limit = limit.min(WINDOW);
+        }
         let limit = match (self.again, std::mem::take(&mut self.stalled)) {
             (true, false) => Duration::ZERO,
             (_, true) => limit.min(STALL),
@@ -193,6 +200,8 @@ impl<'a> Pump<'a> {
         }
         self.take_in()?;
         self.measure()?;
+        let together = self.crowd.look(now, self.traffic.shortest());
+        self.transport.together(together);
         self.transport.flush().map_err(|error| lost(&error))?;
         if std::mem::take(&mut self.held_back) {
             if self.transport.is_full() {
@@ -278,6 +287,9 @@ impl<'a> Pump<'a> {
         let full = self.transport.is_full();
         self.held_back |= full;
         let (step, moved) = entry.stream.step(&mut self.transport, full, &mut self.scratch)?;
+        if moved.up + moved.down > 0 {
+            self.crowd.moved(&mut entry.seen);
+        }
         Traffic::add(&self.traffic.up, moved.up);
         Traffic::add(&self.traffic.down, moved.down);
         if step == Step::Done {
@@ -288,9 +300,12 @@ impl<'a> Pump<'a> {
 
     fn remove(&mut self, at: usize) -> Option<Entry> {
         let entry = self.streams[at].take();
-        if entry.is_some() {
+        if let Some(Entry { target, .. }) = &entry {
             self.free.push(at);
             self.traffic.active.fetch_sub(1, Ordering::Relaxed);
+            let warm = &mut self.warm[*target];
+            warm.gone();
+            self.again |= warm.is_short();
         }
         entry
     }
@@ -337,9 +352,9 @@ impl<'a> Pump<'a> {
             return Some(entry.target);
         }
         let now = Instant::now();
-        self.warm.iter().position(|warm| {
-            warm.channels.len() < warm.wanted && warm.paused.is_none_or(|until| now >= until)
-        })
+        self.warm
+            .iter()
+            .position(|warm| warm.is_short() && warm.paused.is_none_or(|until| now >= until))
     }
 
     fn take_waiting(&mut self, target: usize) -> Option<usize> {
@@ -431,21 +446,17 @@ impl<'a> Pump<'a> {
     /// Takes out what was opened ahead and has ended since, as services close connections that say nothing; and what is
     /// no longer wanted.
     fn sweep(&mut self) {
+        let now = Instant::now();
+        let elapsed = now.duration_since(std::mem::replace(&mut self.swept, now));
+        let round_trip = Duration::from_nanos(self.traffic.round_trip.load(Ordering::Relaxed));
+        let before = self.closing.len();
         for warm in &mut self.warm {
-            let (over, good) = std::mem::take(&mut warm.channels)
-                .into_iter()
-                .partition(Channel::is_over);
-            warm.channels = good;
-            let over: Vec<Channel> = over;
-            self.traffic.warm.fetch_sub(over.len() as u64, Ordering::Relaxed);
-            self.closing.extend(over);
-            let surplus = warm.channels.split_off(warm.wanted.min(warm.channels.len()));
-            self.traffic
-                .warm
-                .fetch_sub(surplus.len() as u64, Ordering::Relaxed);
-            self.closing.extend(surplus);
-            self.again |= warm.channels.len() < warm.wanted;
+            warm.look(elapsed, round_trip);
+            warm.sweep(&mut self.closing);
+            self.again |= warm.is_short();
         }
+        let gone = self.closing.len() - before;
+        self.traffic.warm.fetch_sub(gone as u64, Ordering::Relaxed);
     }
 
     /// Ends the loop. Connections that had begun are cut, those that had not are given back with their targets.
@@ -459,7 +470,9 @@ impl<'a> Pump<'a> {
             .deregister(&mut SourceFd(&self.transport.socket().as_raw_fd()));
         let mut back = Vec::new();
         for entry in std::mem::take(&mut self.streams).into_iter().flatten() {
-            let Entry { mut stream, target } = entry;
+            let Entry {
+                mut stream, target, ..
+            } = entry;
             if stream.is_waiting() {
                 // What is given back is watched by another loop.
                 let _ = self.registry.deregister(stream.socket());

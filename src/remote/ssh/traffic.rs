@@ -59,6 +59,12 @@ impl Traffic {
         self.round_trips.load(Ordering::Relaxed) > 0
     }
 
+    /// The shortest round trip so far.
+    pub fn shortest(&self) -> Option<Duration> {
+        let nanos = self.round_trip_min.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
     /// Counts.
     pub fn add(counter: &AtomicU64, count: u64) {
         if count > 0 {

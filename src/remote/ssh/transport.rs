@@ -151,6 +151,8 @@ pub struct Transport {
     socket: TcpStream,
     buffers: NonNull<Buffers>,
     ready: Ready,
+    /// The system may put packets together.
+    together: bool,
 }
 
 impl Transport {
@@ -193,6 +195,7 @@ impl Transport {
             buffers,
             // Something may have come already.
             ready: Ready::all(),
+            together: false,
         })
     }
 
@@ -205,6 +208,18 @@ impl Transport {
     /// The socket, to wait for.
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Whether the system may hold back what is sent, and acknowledgements, for others to go along. It does not by itself.
+    pub fn together(&mut self, together: bool) {
+        if self.together != together {
+            self.together = together;
+            // What was held back goes now. Slower if it fails, but as right.
+            let _ = self.socket.set_nodelay(!together);
+            if !together {
+                quick_ack(&self.socket);
+            }
+        }
     }
 
     /// The socket has become ready.
@@ -230,6 +245,7 @@ impl Transport {
     /// Reads once from the socket, if all that came before is used up. Whether libssh2 has something to read.
     pub fn fill(&mut self) -> io::Result<bool> {
         let mut ready = self.ready;
+        let together = self.together;
         let filled = self.with(|buffers, socket| {
             if buffers.start < buffers.end {
                 return Ok(true);
@@ -245,7 +261,9 @@ impl Transport {
                     if count < buffers.inbox.len() {
                         ready.read_short();
                     }
-                    quick_ack(socket);
+                    if !together {
+                        quick_ack(socket);
+                    }
                     Ok(true)
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -269,6 +287,7 @@ impl Transport {
             return Ok(());
         }
         let mut writable = true;
+        let together = self.together;
         let flushed = self.with(|buffers, socket| {
             let mut wrote = false;
             while buffers.sent < buffers.outbox.len() {
@@ -288,7 +307,7 @@ impl Transport {
                     }
                 }
             }
-            if wrote {
+            if wrote && !together {
                 quick_ack(socket);
             }
             if buffers.sent == buffers.outbox.len() {

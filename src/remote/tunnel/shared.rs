@@ -9,7 +9,7 @@ use mio::Waker;
 use mio::net::TcpStream;
 
 use crate::metrics::Outage;
-use crate::remote::ssh::{Connector, SshError, Stop, Target, Traffic, lock};
+use crate::remote::ssh::{Connector, NEAR, SshError, Stop, Target, Traffic, lock};
 
 /// A connection that came in, and which of the targets it is for.
 pub type Incoming = (TcpStream, usize);
@@ -70,12 +70,6 @@ impl Lane {
         (waiting + 1).saturating_sub(self.traffic.warm.load(Ordering::Relaxed))
     }
 
-    /// The shortest round trip so far.
-    fn round_trip(&self) -> Option<Duration> {
-        let nanos = self.traffic.round_trip_min.load(Ordering::Relaxed);
-        (nanos > 0).then(|| Duration::from_nanos(nanos))
-    }
-
     /// Whether connections can be given to it in full knowledge of how far away the server is.
     pub fn is_ready(&self) -> bool {
         self.is_up() && self.traffic.has_run()
@@ -128,8 +122,6 @@ pub struct Shared {
     failed: OnceLock<Arc<SshError>>,
 }
 
-/// A server whose answer takes less is near: in this time a processor encrypts a good many packets.
-const NEAR: Duration = Duration::from_millis(2);
 /// A connection that has its channel within this time is not given to another lane for that.
 const SOON: Duration = Duration::from_millis(50);
 /// More outages are counted, but not described.
@@ -181,7 +173,7 @@ impl Shared {
 
     /// The shortest round trip of all lanes.
     fn round_trip(&self) -> Option<Duration> {
-        self.lanes.iter().filter_map(Lane::round_trip).min()
+        self.lanes.iter().filter_map(|lane| lane.traffic.shortest()).min()
     }
 
     /// How many lanes carry. Where an answer takes a while they wait for the network, and all do. Where it does not, they
