@@ -1,5 +1,6 @@
 // iterations: 1
-// checks: 6
+// checks: 10
+// says: selects nothing
 import { check } from 'k6';
 import { parseHTML } from 'k6/html';
 
@@ -16,6 +17,10 @@ export default function () {
     closest: () => inner.closest(lists).attr('id') === 'a' && inner.closest(second.get(0)).size() === 1 && inner.closest('ol').size() === 0,
     index: () => second.index() === 1 && page.find('li').index(second) === 1 && lists.eq(1).index('ul') === 1 && lists.index(inner) === -1,
     map: () => JSON.stringify(page.find('li').map((i, li) => i)) === '["0","1","2"]',
+    'map throws': () => page.find('li').map((i) => { if (i === 1) throw new Error('no'); return 'x'; }).join() === 'x,,x',
+    single: () => page.single('li').text() === '1' && page.find('ul').single('i').size() === 1 && page.single('ol').size() === 0,
+    'text that is contained': () => page.find('li:contains("X")').size() === 1 && page.find("li[class!='b']").size() === 2,
+    'a selector that is none': () => page.find('li[[').size() === 0 && page.find('li').filter(':nope').size() === 0,
     'a value of what has none': () => second.val() === undefined,
   });
 }

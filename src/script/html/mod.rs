@@ -2,14 +2,16 @@
 //! JavaScript: `modules/html.rs` shows it to scripts.
 
 mod form;
+mod select;
 mod walk;
 
 use std::rc::Rc;
 
 use ego_tree::{NodeId, NodeRef};
-use scraper::{ElementRef, Html, Node, Selector};
+use scraper::{ElementRef, Html, Node};
 
 pub use form::Value;
+pub use select::{Selector, selector};
 pub use walk::{NEXT, PREVIOUS, Step, UP};
 
 /// A parsed page.
@@ -24,19 +26,6 @@ pub struct Page {
 pub struct Selection {
     page: Rc<Page>,
     nodes: Vec<NodeId>,
-}
-
-/// A CSS selector that cannot be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no CSS selector that is understood here")]
-pub struct BadSelector(pub String);
-
-/// Reads a CSS selector.
-///
-/// # Errors
-/// It is none.
-pub fn selector(text: &str) -> Result<Selector, BadSelector> {
-    Selector::parse(text).map_err(|_| BadSelector(text.to_owned()))
 }
 
 impl Selection {
@@ -184,10 +173,11 @@ impl Selection {
 
     /// Those with a descendant that matches.
     pub fn having(&self, selector: &Selector) -> Selection {
-        let nodes = self
-            .elements()
-            .filter(|element| element.select(selector).next().is_some());
-        self.with(nodes.map(|element| element.id()))
+        let nodes = self.refs().filter(|node| {
+            let mut below = node.descendants().skip(1).filter_map(ElementRef::wrap);
+            below.any(|element| selector.matches(&element))
+        });
+        self.with(nodes.map(|node| node.id()))
     }
 
     /// Both together, in the order given.

@@ -1,5 +1,6 @@
 //! Selections of a small page.
 
+use super::select::BadSelector;
 use super::walk::{NEXT, PREVIOUS, UP};
 use super::*;
 use proptest::prelude::*;
@@ -40,6 +41,53 @@ fn elements_are_found_and_picked() {
     assert_eq!(find("#list").attr("id"), Some("list"));
     assert_eq!(find("li.b").inner_html().unwrap(), "two <b>bold</b>");
     assert_eq!(selector("li:nope(").err(), Some(BadSelector("li:nope(".into())));
+}
+
+#[test]
+fn what_jquery_added_to_css_selects() {
+    for (css, found) in [
+        ("li:contains('two')", &["two bold"][..]),
+        ("#list > li:contains(\"BOLD\")", &["two bold"]),
+        ("li:containsOwn('bold')", &[]),
+        ("#list > :contains(three)", &["three"]),
+        (
+            "li:contains('one'), li:contains('a,b)'), li:contains('three')",
+            &["one", "three"],
+        ),
+        ("li[class!='b']", &["one", "three"]),
+        ("li:not(.b):contains('t')", &["three"]),
+    ] {
+        assert_eq!(texts(&find(css)), found, "{css}");
+    }
+    let form = Selection::parse(
+        "<input type=checkbox name=a checked><input type=radio name=b><input name=c disabled><textarea name=d></textarea>
+         <select name=e><option selected>x</select><a name=f href=/>",
+        "",
+    );
+    for (css, names) in [
+        (":checked", "a"),
+        ("input:checked", "a"),
+        (":disabled", "c"),
+        ("input:enabled", "a b"),
+        ("body > :enabled:input", "a b d e"),
+    ] {
+        let found = form.find(&selector(css).unwrap());
+        let found: Vec<_> = found
+            .each()
+            .filter_map(|one| one.attr("name").map(str::to_owned))
+            .collect();
+        assert_eq!(found.join(" "), names, "{css}");
+    }
+    for bad in [
+        "li:contains('a') b",
+        "li:contains(",
+        "li)",
+        "li:contains('a",
+        "",
+        ",",
+    ] {
+        assert_eq!(selector(bad).err(), Some(BadSelector(bad.into())));
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! From nodes to their relatives.
 
 use ego_tree::NodeRef;
-use scraper::{ElementRef, Node, Selector};
+use scraper::{ElementRef, Node};
 
-use super::Selection;
+use super::{Selection, Selector};
 
 /// A step from a node along one axis.
 pub type Step = for<'a> fn(NodeRef<'a, Node>) -> Option<NodeRef<'a, Node>>;

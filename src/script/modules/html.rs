@@ -10,12 +10,14 @@ use rquickjs::{
     function::Opt,
     module::{Declarations, Exports, ModuleDef},
 };
-use scraper::Selector;
 
 use self::element::Element;
 pub use self::element::absolute;
 use super::Shelf;
-use crate::script::html::{self, NEXT, PREVIOUS, Step, UP};
+use crate::script::{
+    host::Host,
+    html::{self, NEXT, PREVIOUS, Selector, Step, UP},
+};
 
 /// The module `k6/html`.
 pub struct HtmlModule;
@@ -106,9 +108,16 @@ impl From<html::Selection> for Selection {
     }
 }
 
-/// Reads a CSS selector, or throws.
+/// Reads a CSS selector. As in the dialect one that cannot be read selects nothing; here that is said, once.
 fn css(ctx: &Ctx<'_>, text: &str) -> Result<Selector> {
-    html::selector(text).map_err(|error| Exception::throw_syntax(ctx, &error.to_string()))
+    match html::selector(text) {
+        Ok(selector) => Ok(selector),
+        Err(error) => {
+            let message = format!("{error}: it selects nothing (said once)");
+            Host::of(ctx)?.workshop.warn_once(&message, || message.clone());
+            Ok(Selector::default())
+        }
+    }
 }
 
 fn optional(ctx: &Ctx<'_>, text: Opt<Option<String>>) -> Result<Option<Selector>> {
@@ -183,6 +192,11 @@ impl Selection {
         .into())
     }
 
+    /// The first of what `find` finds.
+    fn single<'js>(&self, ctx: Ctx<'js>, wanted: Value<'js>) -> Result<Selection> {
+        Ok(self.find(ctx, wanted)?.inner.at(0).into())
+    }
+
     fn filter<'js>(&self, ctx: Ctx<'js>, filter: Value<'js>) -> Result<Selection> {
         self.narrowed(&ctx, filter, true)
     }
@@ -217,8 +231,8 @@ impl Selection {
         }
     }
 
-    fn eq(&self, index: i32) -> Selection {
-        self.inner.at(i64::from(index)).into()
+    fn eq(&self, index: Coerced<f64>) -> Selection {
+        self.inner.at(index.0 as i64).into()
     }
 
     fn first(&self) -> Selection {
@@ -229,17 +243,16 @@ impl Selection {
         self.inner.at(-1).into()
     }
 
-    fn slice(&self, start: Opt<Option<i32>>, end: Opt<Option<i32>>) -> Selection {
-        let end = end.0.flatten().map(i64::from);
-        let start = start.0.flatten().unwrap_or(0);
-        self.inner.slice(i64::from(start), end).into()
+    fn slice(&self, start: Opt<Option<Coerced<f64>>>, end: Opt<Option<Coerced<f64>>>) -> Selection {
+        let whole = |at: Opt<Option<Coerced<f64>>>| at.0.flatten().map(|at| at.0 as i64);
+        self.inner.slice(whole(start).unwrap_or(0), whole(end)).into()
     }
 
     /// The element at an index, or all of them.
-    fn get<'js>(&self, ctx: Ctx<'js>, index: Opt<Option<i32>>) -> Result<Value<'js>> {
+    fn get<'js>(&self, ctx: Ctx<'js>, index: Opt<Option<Coerced<f64>>>) -> Result<Value<'js>> {
         match index.0.flatten() {
             Some(index) => {
-                let found = self.inner.at(i64::from(index));
+                let found = self.inner.at(index.0 as i64);
                 if found.len() == 0 {
                     return Ok(Value::new_undefined(ctx));
                 }
@@ -265,12 +278,20 @@ impl Selection {
         Ok(self.inner.clone().into())
     }
 
-    /// What a function returns for each, as text.
+    /// What a function returns for each, as text; as in the dialect nothing where it throws.
     fn map<'js>(&self, ctx: Ctx<'js>, function: Function<'js>) -> Result<Array<'js>> {
-        let array = Array::new(ctx)?;
+        let array = Array::new(ctx.clone())?;
+        let host = Host::of(&ctx)?;
         for (index, one) in self.inner.each().enumerate() {
-            let text: Coerced<String> = function.call((index, Selection::from(one)))?;
-            array.set(index, text.0)?;
+            let text = function.call::<_, Coerced<String>>((index, Selection::from(one)));
+            let text = match text {
+                Err(rquickjs::Error::Exception) if !host.bridge.cancelled() => {
+                    ctx.catch();
+                    String::new()
+                }
+                text => text?.0,
+            };
+            array.set(index, text)?;
         }
         Ok(array)
     }
