@@ -15,11 +15,12 @@ pub const SUBTLE: &str = "loadgen:subtle";
 pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
-const LIBRARIES: [(&str, &str); 15] = [
+const LIBRARIES: [(&str, &str); 17] = [
     ("ajv", include_str!("jslib/ajv.js")),
     ("expect", include_str!("jslib/expect.js")),
     ("form-urlencoded", include_str!("jslib/form-urlencoded.js")),
     ("formdata", include_str!("jslib/formdata.js")),
+    ("functional", include_str!("jslib/functional.js")),
     (
         "http-instrumentation-pyroscope",
         include_str!("jslib/pyroscope.js"),
@@ -31,6 +32,7 @@ const LIBRARIES: [(&str, &str); 15] = [
     ("k6-testing", include_str!("jslib/k6-testing.js")),
     ("k6-utils", include_str!("jslib/k6-utils.js")),
     ("k6chaijs", include_str!("jslib/k6chaijs.js")),
+    ("k6chaijs-contracts", include_str!("jslib/k6chaijs-contracts.js")),
     ("papaparse", include_str!("jslib/papaparse.js")),
     ("totp", include_str!("jslib/totp.js")),
     ("url", include_str!("jslib/url.js")),

@@ -8,6 +8,7 @@ function records(path, options = {}) {
   if (typeof delimiter !== 'string' || delimiter.length !== 1) throw new TypeError("csv: the delimiter must be one character, such as ','");
   if (toLine !== undefined && toLine !== null && toLine < fromLine) throw new RangeError('csv: toLine must not be before fromLine');
   if (asObjects && skipFirstLine) throw new TypeError('csv: asObjects needs the first line for the names; leave skipFirstLine out');
+  if (asObjects && fromLine > 0) throw new TypeError('csv: asObjects needs the first line for the names; leave fromLine out');
   const key = `csv ${path} ${JSON.stringify([delimiter, skipFirstLine, fromLine, toLine, asObjects])}`;
   return new SharedArray(key, () => {
     const rows = JSON.parse(csvRows(path, delimiter));

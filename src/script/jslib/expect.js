@@ -6,7 +6,7 @@ class Broken extends Error {
   brokenChain = true;
 }
 
-class Expectation {
+export class Expectation {
   #value;
   #name;
 
@@ -21,6 +21,10 @@ class Expectation {
     this.#value = value;
     this.#name = undefined;
     return this;
+  }
+  /** What is expected of what. */
+  get subject() {
+    return { value: this.#value, name: this.#name };
   }
   #judge(holds, name) {
     if (!check(null, { [name]: () => holds })) throw new Broken(name);
@@ -82,7 +86,8 @@ class Expectation {
 
 export const expect = (value) => new Expectation(value);
 
-export function describe(name, body) {
+/** `describe` for bodies that are given this `expect`. */
+export const describing = (expect) => (name, body) => {
   let success = true;
   group(name, () => {
     try {
@@ -96,6 +101,7 @@ export function describe(name, body) {
     }
   });
   return success;
-}
+};
+export const describe = describing(expect);
 
 export default { describe, expect };
