@@ -1,6 +1,6 @@
 //! Every script of `tests/dialect/` is run unmodified against rooms of our own, for HTTP and for gRPC, and a real Redis. Comments at its head say what is expected:
 //!
-//! `// args: …` more arguments; `// exit: N`; `// COUNTER: N` the count of a metric, such as `http_reqs`; `// checks: N` that
+//! `// args: …` more arguments, in which `$BASE` and its like are the peers; `// exit: N`; `// COUNTER: N` the count of a metric, such as `http_reqs`; `// checks: N` that
 //! many pass and none fails, or `N and M` for both; `// says: TEXT` a message. A script that says nothing else must end with 0 and without an error.
 #![allow(clippy::unwrap_used)]
 
@@ -55,7 +55,13 @@ fn faults(script: &Path, peers: &[String]) -> Vec<String> {
     arguments.push(format!("--summary-export={}", export.display()));
     arguments.extend(peers.iter().map(|peer| format!("--env={peer}")));
     let more = expected.iter().filter(|(name, _)| name == "args");
-    arguments.extend(more.flat_map(|(_, value)| value.split_whitespace().map(str::to_owned)));
+    let filled = |argument: &str| {
+        peers.iter().fold(argument.to_owned(), |argument, peer| {
+            let (name, value) = peer.split_once('=').unwrap();
+            argument.replace(&format!("${name}"), value)
+        })
+    };
+    arguments.extend(more.flat_map(|(_, value)| value.split_whitespace().map(filled)));
     arguments.push(script.display().to_string());
     let borrowed: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let output = loadgen(&borrowed).current_dir(folder.path()).output().unwrap();

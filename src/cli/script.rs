@@ -25,7 +25,8 @@ pub struct ScriptArgs {
     /// Set a variable of the script's __ENV (repeatable)
     #[arg(short, long, value_name = "NAME=VALUE", help_heading = "Load")]
     env: Vec<String>,
-    /// Values for k6/secrets, which no message shows: file=PATH, or file=filename=PATH,name=NAME,default (repeatable)
+    /// Values for k6/secrets, which no message shows: file=PATH, or file=filename=PATH,name=NAME,default, or
+    /// url=urlTemplate=http://…/{key},headers.NAME=VALUE,responsePath=PATH for a service (repeatable)
     #[arg(long, value_name = "SOURCE", help_heading = "Load")]
     secret_source: Vec<String>,
     /// What one virtual user's JavaScript may hold, such as 64MB; 0 is no limit [default: 512MiB]
@@ -47,7 +48,7 @@ impl ScriptArgs {
         let mut order = results.order(subject, &self.script, self.options.raw(), progress)?;
         order.env = variables(&self.env)?;
         order.profile.clone_from(&self.profile);
-        order.secrets = Secrets::read(&self.secret_source)?;
+        order.secrets = Secrets::read(&self.secret_source, &order.system_env)?;
         if let Some(text) = &self.max_vu_memory {
             order.max_vu_memory = memory(text)?;
         }

@@ -162,6 +162,19 @@ impl RawOptions {
         self.given.iter().map(|(name, given)| (name.as_str(), given))
     }
 
+    /// What flags and the environment gave, as a script would write it; `None` if they gave nothing.
+    pub fn overrides(&self) -> Option<Value> {
+        let later = self.iter().filter(|(_, given)| given.tier >= Tier::Environment);
+        let plain = |value: &Value| match value.as_str().map(str::parse::<serde_json::Number>) {
+            Some(Ok(number)) => Value::Number(number),
+            _ => value.clone(),
+        };
+        let changed: Map<String, Value> = later
+            .map(|(name, given)| (name.to_owned(), plain(&given.value)))
+            .collect();
+        (!changed.is_empty()).then_some(Value::Object(changed))
+    }
+
     /// What was noticed while gathering, to be shown once.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

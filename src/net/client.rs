@@ -209,6 +209,9 @@ impl Client {
         intake: Intake,
         progress: &Progress<'_>,
     ) -> Result<Reply, NetError> {
+        if let Some(flaw) = request.target.flaw() {
+            return Err(flaw.clone());
+        }
         let pooled = self.pool.borrow_mut().take(request.target.origin());
         let failure = match pooled {
             Some(Conn::H1(conn)) => self.over_h1(conn, true, request, intake, progress).await,

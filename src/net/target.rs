@@ -21,6 +21,7 @@ use super::request::basic;
 #[derive(Clone)]
 pub struct Target(Arc<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     text: Arc<str>,
     /// With credentials, if there are any: `text` masks them.
@@ -31,6 +32,8 @@ struct Parts {
     absolute: OnceLock<Uri>,
     host: HeaderValue,
     authorization: Option<HeaderValue>,
+    /// Why every request of it fails.
+    flaw: Option<NetError>,
 }
 
 /// Scheme, host and port: what two requests must share to use the same connection.
@@ -68,6 +71,42 @@ impl Target {
         Target::from_url(text, url)
     }
 
+    /// Parses the URL of a script's request, as the dialect does: what reads as a URL but leads nowhere (`undefined/items`,
+    /// `ftp://h/x`, a port above 65535) is a target whose requests fail, and count as such. Errors (code 1020): what is no
+    /// URL at all.
+    pub fn requested(text: &str) -> Result<Target, NetError> {
+        let text = text.trim();
+        match Url::parse(text) {
+            Ok(url) => Target::leading_somewhere(text, url),
+            Err(error) => match flaw(text, error) {
+                Some(flaw) => Target::flawed(text, flaw),
+                None => Err(NetError::new(code::INVALID_URL, format!("invalid URL: {error}"))),
+            },
+        }
+    }
+
+    fn leading_somewhere(text: &str, url: Url) -> Result<Target, NetError> {
+        if matches!(url.scheme(), "http" | "https") {
+            Target::from_url(text, url)
+        } else {
+            Target::flawed(text, unsupported(url.scheme()))
+        }
+    }
+
+    fn flawed(text: &str, flaw: NetError) -> Result<Target, NetError> {
+        // Nothing is ever sent there.
+        let nowhere = Url::parse("http://nowhere.invalid/")
+            .map_err(|error| NetError::new(code::INVALID_URL, format!("invalid URL: {error}")))?;
+        let mut parts = Target::parts(text, nowhere, "http")?;
+        // Credentials stay hidden here too.
+        if let Some(masked) = masked(text) {
+            parts.text = masked.into();
+            parts.secret = Some(text.into());
+        }
+        parts.flaw = Some(flaw);
+        Ok(Target(Arc::new(parts)))
+    }
+
     /// Parses a `ws` or `wss` URL. It is requested as `http` or `https`, as RFC 6455 has it, and shown as it was
     /// given. Errors (code 1020): no URL, another scheme, no host.
     pub fn websocket(text: &str) -> Result<Target, NetError> {
@@ -102,7 +141,7 @@ impl Target {
             url.set_fragment(self.0.url.fragment());
         }
         let text = url.to_string();
-        Target::from_url(&text, url)
+        Target::leading_somewhere(&text, url)
     }
 
     fn from_url(text: &str, url: Url) -> Result<Target, NetError> {
@@ -112,6 +151,10 @@ impl Target {
 
     /// `shown`: the scheme that the masked text has.
     fn build(text: &str, url: Url, shown: &str) -> Result<Target, NetError> {
+        Target::parts(text, url, shown).map(|parts| Target(Arc::new(parts)))
+    }
+
+    fn parts(text: &str, url: Url, shown: &str) -> Result<Parts, NetError> {
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -149,7 +192,7 @@ impl Target {
         } else {
             text.into()
         };
-        Ok(Target(Arc::new(Parts {
+        Ok(Parts {
             text,
             secret,
             origin: Arc::new(Origin { https, host, port }),
@@ -157,8 +200,9 @@ impl Target {
             absolute: OnceLock::new(),
             host: host_value,
             authorization,
+            flaw: None,
             url,
-        })))
+        })
     }
 
     /// The URL as it was given, with credentials masked.
@@ -197,6 +241,19 @@ impl Target {
     /// The parsed URL.
     pub fn url(&self) -> &Url {
         &self.0.url
+    }
+
+    /// The same, with requests that fail without being sent, and count as failed.
+    #[must_use]
+    pub fn spoiled(&self, flaw: NetError) -> Target {
+        let mut parts = Parts::clone(&self.0);
+        parts.flaw = Some(flaw);
+        Target(Arc::new(parts))
+    }
+
+    /// Why a request of it fails without being sent, if it leads nowhere.
+    pub(super) fn flaw(&self) -> Option<&NetError> {
+        self.0.flaw.as_ref()
     }
 
     pub(super) fn origin(&self) -> &Arc<Origin> {
@@ -245,6 +302,43 @@ impl fmt::Display for Target {
     }
 }
 
+fn unsupported(scheme: &str) -> NetError {
+    NetError::new(code::GENERIC, format!("unsupported protocol scheme \"{scheme}\""))
+}
+
+/// Why requests of this text fail, if it is a URL for Go's parser, which is the dialect's, and only asks for too much. `None`
+/// for what is none there either.
+fn flaw(text: &str, error: url::ParseError) -> Option<NetError> {
+    use url::ParseError;
+    if text.contains(char::is_control) {
+        return None;
+    }
+    match error {
+        // `a/b:c` is a path, `127.0.0.1:80/c` neither that nor a scheme.
+        ParseError::RelativeUrlWithoutBase => {
+            let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+            (!first.contains(':')).then(|| unsupported(""))
+        }
+        ParseError::EmptyHost => Some(NetError::new(code::GENERIC, "http: no Host in request URL")),
+        ParseError::InvalidIpv4Address => Some(NetError::new(code::DNS_NO_SUCH_HOST, "lookup: no such host")),
+        ParseError::InvalidPort => {
+            let authority = text.split("//").nth(1)?.split(['/', '?', '#']).next()?;
+            let port = authority.rsplit(':').next()?;
+            let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| NetError::new(code::DIAL, "dial: invalid port"))
+        }
+        _ => None,
+    }
+}
+
+/// The text without the credentials that it holds, if it holds any.
+fn masked(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let at = authority.rfind('@')?;
+    Some(format!("{scheme}://****:****{}", &rest[at..]))
+}
+
 /// Userinfo is percent-encoded in a URL and plain in an Authorization header.
 fn decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
@@ -267,90 +361,4 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keeps_the_given_text_and_computes_the_request_line() {
-        let target = Target::parse(" http://Example.com:8080/a b?q={x}#top ").unwrap();
-        assert_eq!(target.as_str(), "http://Example.com:8080/a b?q={x}#top");
-        assert_eq!(target.path().to_string(), "/a%20b?q={x}");
-        assert_eq!(target.host_header(), "example.com:8080");
-        assert_eq!(
-            (target.host().as_str(), target.port(), target.is_https()),
-            ("example.com", 8080, false)
-        );
-    }
-
-    #[test]
-    fn default_ports_leave_the_host_header() {
-        assert_eq!(
-            Target::parse("https://a.test:443/").unwrap().host_header(),
-            "a.test"
-        );
-        assert_eq!(
-            Target::parse("http://[::1]:81").unwrap().host_header(),
-            "[::1]:81"
-        );
-        assert_eq!(Target::parse("http://[::1]").unwrap().host(), "::1");
-        assert_eq!(
-            Target::parse("https://a.test/x?y")
-                .unwrap()
-                .absolute()
-                .to_string(),
-            "https://a.test/x?y"
-        );
-    }
-
-    #[test]
-    fn credentials_become_a_header_and_are_masked() {
-        let target = Target::parse("http://us%40er:p%3Ass@h.test/x").unwrap();
-        assert_eq!(target.as_str(), "http://****:****@h.test/x");
-        // base64("us@er:p:ss")
-        assert_eq!(target.authorization().unwrap(), "Basic dXNAZXI6cDpzcw==");
-        assert!(target.authorization().unwrap().is_sensitive());
-    }
-
-    #[test]
-    fn a_websocket_is_requested_over_http() {
-        let target = Target::websocket("ws://h.test/ws?token=a").unwrap();
-        assert_eq!(target.as_str(), "ws://h.test/ws?token=a");
-        assert_eq!((target.port(), target.is_https()), (80, false));
-        assert_eq!(target.absolute().to_string(), "http://h.test/ws?token=a");
-        let target = Target::websocket("wss://u:p@h.test").unwrap();
-        assert_eq!((target.port(), target.is_https()), (443, true));
-        assert_eq!(target.as_str(), "wss://****:****@h.test/");
-        for text in ["http://h.test/", "h.test/ws", "ws://", ""] {
-            assert_eq!(
-                Target::websocket(text).unwrap_err().code,
-                code::INVALID_URL,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn refuses_what_cannot_be_requested() {
-        for text in [
-            "",
-            "nonsense",
-            "/relative",
-            "ftp://h/x",
-            "http://",
-            "http://h:99999/",
-            "mailto:a@b",
-        ] {
-            let error = Target::parse(text).unwrap_err();
-            assert_eq!(error.code, code::INVALID_URL, "{text}");
-        }
-    }
-
-    #[test]
-    fn locations_resolve_against_the_request() {
-        let target = Target::parse("http://h.test/a/b?c#frag").unwrap();
-        assert_eq!(target.join("d").unwrap().as_str(), "http://h.test/a/d#frag");
-        assert_eq!(target.join("//o.test/x#y").unwrap().as_str(), "http://o.test/x#y");
-        assert_eq!(target.join("?z").unwrap().as_str(), "http://h.test/a/b?z#frag");
-        assert_eq!(target.join("gopher://x").unwrap_err().code, code::INVALID_URL);
-    }
-}
+mod tests;

@@ -122,6 +122,9 @@ pub async fn load(order: &Order) -> Result<Loaded, RunError> {
     if let Prepared::Script { program, exports, .. } = &subject {
         config.check_exports(&exports.functions)?;
         program.set_options(&config.options.to_string());
+        if let Some(overrides) = raw.overrides() {
+            program.set_overrides(&overrides.to_string());
+        }
     }
     Ok(Loaded {
         config,

@@ -1,15 +1,15 @@
-//! The globals that scripts expect: `__ENV`, `__VU`, `__ITER`, `console`, `open`, timers, `crypto`, text encodings.
+//! The globals that scripts expect: `__ENV`, `__VU`, `__ITER`, `open`, timers, and those that are made elsewhere.
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use rquickjs::{
-    ArrayBuffer, Coerced, Ctx, Exception, FromJs, Function, Object, Result, Value,
+    ArrayBuffer, Coerced, Ctx, Exception, Function, Object, Result, Value,
     function::{Opt, Rest},
     object::{Accessor, Property},
 };
 
 use super::{
-    commonjs,
+    commonjs, console,
     host::{Host, Phase},
     modules::crypto,
     source, text,
@@ -31,7 +31,7 @@ pub fn install<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, env: &BTreeMap<String, Stri
         Ok(variables.into_value())
     })?;
     lazy(&globals, "require", commonjs::require)?;
-    lazy(&globals, "console", console)?;
+    lazy(&globals, "console", console::console)?;
     lazy(&globals, "crypto", crypto::web_crypto)?;
     for (name, make) in text::GLOBALS {
         lazy(&globals, name, make)?;
@@ -123,52 +123,6 @@ fn set_timer<'js>(
     Ok(Host::of(ctx)?
         .events
         .set_timer(ctx, callback, delay, repeat, arguments) as f64)
-}
-
-fn console<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
-    type Log = fn(&str);
-    let levels: [(&str, Log); 5] = [
-        ("log", |text| tracing::info!(target: "console", "{text}")),
-        ("info", |text| tracing::info!(target: "console", "{text}")),
-        ("debug", |text| tracing::debug!(target: "console", "{text}")),
-        ("warn", |text| tracing::warn!(target: "console", "{text}")),
-        ("error", |text| tracing::error!(target: "console", "{text}")),
-    ];
-    let console = Object::new(ctx.clone())?;
-    for (name, log) in levels {
-        let write = move |ctx: Ctx<'js>, values: Rest<Value<'js>>| -> Result<()> {
-            let words: Result<Vec<String>> = values.0.iter().map(|value| shown(&ctx, value)).collect();
-            log(&words?.join(" "));
-            Ok(())
-        };
-        console.prop(
-            name,
-            Property::from(Function::new(ctx.clone(), write)?.with_name(name)?).writable(),
-        )?;
-    }
-    Ok(console.into_value())
-}
-
-/// A value as `console.log` shows it: strings as they are, errors with their stack, the rest as JSON.
-fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
-    if let Some(text) = value.as_string() {
-        return text.to_string();
-    }
-    if let Some(error) = value.as_exception() {
-        let text = format!(
-            "{}\n{}",
-            error.message().unwrap_or_default(),
-            error.stack().unwrap_or_default()
-        );
-        return Ok(text.trim_end().to_owned());
-    }
-    if value.is_object()
-        && !value.is_function()
-        && let Some(json) = ctx.json_stringify(value.clone())?
-    {
-        return json.to_string();
-    }
-    Coerced::<String>::from_js(ctx, value.clone()).map(|text| text.0)
 }
 
 fn open<'js>(ctx: Ctx<'js>, path: String, mode: Opt<Coerced<String>>) -> Result<Value<'js>> {

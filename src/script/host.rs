@@ -167,12 +167,12 @@ impl Workshop {
     /// A URL in parsed form with the name its samples carry.
     ///
     /// # Errors
-    /// The text is no URL that can be requested (error code 1020).
+    /// The text is no URL (error code 1020). One that leads nowhere is a target whose requests fail.
     pub fn target(&self, url: &str) -> Result<(Target, NameId), NetError> {
         if let Some(known) = self.targets.borrow().get(url) {
             return Ok(known.clone());
         }
-        let target = Target::parse(url)?;
+        let target = Target::requested(url)?;
         let known = (target, self.recorder.url_name(url));
         let mut targets = self.targets.borrow_mut();
         if targets.len() >= TARGETS_KEPT {
@@ -180,6 +180,11 @@ impl Workshop {
         }
         targets.insert(url.into(), known.clone());
         Ok(known)
+    }
+
+    fn named(&self, tags: TagsId) -> Option<NameId> {
+        let tags = self.registry.tags(tags);
+        tags.get("name").map(|name| self.recorder.name(name))
     }
 }
 
@@ -226,6 +231,8 @@ pub struct Host {
     own: RefCell<BTreeMap<Box<str>, Box<str>>>,
     /// Both, without the group.
     base: Cell<TagsId>,
+    /// The name that a tag of these gives its requests, whatever their URLs.
+    pub named: Cell<Option<NameId>>,
     /// Tags of what is recorded now.
     context: Cell<TagsId>,
     /// `http.setResponseCallback`.
@@ -266,6 +273,7 @@ impl Host {
             aborted: RefCell::default(),
             phase: Cell::new(Phase::Init),
             group: RefCell::default(),
+            named: Cell::new(workshop.named(base)),
             context: Cell::new(base),
             root,
             given: base,
@@ -389,6 +397,7 @@ impl Host {
         let own = self.own.borrow();
         let pairs: Vec<(&str, &str)> = own.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.base.set(self.workshop.recorder.context(self.given, &pairs));
+        self.named.set(self.workshop.named(self.base.get()));
         let group = self.group.borrow().clone();
         self.set_group(&group);
     }

@@ -21,7 +21,7 @@ use super::{
     jslib,
     library::Library,
     remote::{self, Remotes},
-    secrets::Secrets,
+    secrets::{Held, Secrets},
     shared::SharedArrays,
     source::{self, Entry},
     variables::{self, Variable, variables},
@@ -37,6 +37,7 @@ pub struct Program {
     data: OnceLock<Arc<str>>,
     arrays: SharedArrays,
     options: OnceLock<Arc<str>>,
+    overrides: OnceLock<Arc<str>>,
     failure: OnceLock<String>,
     secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
@@ -75,6 +76,7 @@ impl Program {
             data: OnceLock::new(),
             arrays: SharedArrays::default(),
             options: OnceLock::new(),
+            overrides: OnceLock::new(),
             failure: OnceLock::new(),
             secrets: OnceLock::new(),
             complaints: Mutex::default(),
@@ -112,6 +114,16 @@ impl Program {
     /// Says what the options are; only the first call counts.
     pub fn set_options(&self, json: &str) {
         let _ = self.options.set(json.into());
+    }
+
+    /// What of the script's exported `options` is not as the script says, as JSON: a script that reads them reads this.
+    pub fn overrides(&self) -> Option<Arc<str>> {
+        self.overrides.get().cloned()
+    }
+
+    /// Says what flags and the environment changed in the options; only the first call counts.
+    pub fn set_overrides(&self, json: &str) {
+        let _ = self.overrides.set(json.into());
     }
 
     /// Gives the script its secrets; only the first call counts.
@@ -164,9 +176,15 @@ impl Program {
     ///
     /// # Errors
     /// A sentence that says what there is not.
-    pub fn secret(&self, source: Option<&str>, key: &str) -> Result<String, String> {
-        let secrets = self.secrets.get_or_init(Secrets::default);
-        secrets.get(source, key).map(str::to_owned)
+    pub fn secret(&self, source: Option<&str>, key: &str) -> Result<Held, String> {
+        self.secrets.get_or_init(Secrets::default).get(source, key)
+    }
+
+    /// Keeps what a service has said of a secret.
+    pub fn keep_secret(&self, source: Option<&str>, key: &str, value: &str) {
+        self.secrets
+            .get_or_init(Secrets::default)
+            .keep(source, key, value);
     }
 
     /// Why the script says that the test has failed, if it does.

@@ -1,6 +1,13 @@
-//! What `k6/secrets` knows: values from files and from the command line, by name, that no message shows.
+//! What `k6/secrets` knows: values from files, from the command line and from services, by name, that no message shows.
 
-use std::collections::BTreeMap;
+mod url;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+pub use self::url::UrlSource;
 
 /// All sources of secrets.
 #[derive(Clone, Default)]
@@ -10,7 +17,18 @@ pub struct Secrets(Vec<Source>);
 struct Source {
     name: String,
     default: bool,
-    values: BTreeMap<String, String>,
+    /// What it has, and what a service has told so far.
+    values: Arc<RwLock<BTreeMap<String, String>>>,
+    service: Option<Arc<UrlSource>>,
+}
+
+/// What a source says of a key.
+#[derive(Debug)]
+pub enum Held {
+    /// This value.
+    Value(String),
+    /// To ask this service, and to [`Secrets::keep`] what it says.
+    At(Arc<UrlSource>),
 }
 
 /// What a message shows instead of a secret.
@@ -24,15 +42,17 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Reads the values of `--secret-source`: `file=PATH`, or with more to say `file=filename=PATH,name=NAME,default`, and
-    /// `mock=NAME=VALUE,…` for trying things out.
+    /// Reads the values of `--secret-source`: `file=PATH`, or with more to say `file=filename=PATH,name=NAME,default`,
+    /// `url=urlTemplate=…` for a service, and `mock=NAME=VALUE,…` for trying things out.
     ///
     /// # Errors
     /// A sentence that names the source and the mend.
-    pub fn read(given: &[String]) -> Result<Secrets, String> {
+    pub fn read(given: &[String], variables: &BTreeMap<String, String>) -> Result<Secrets, String> {
         let mut sources = given
             .iter()
-            .map(|text| Source::read(text).map_err(|why| format!("--secret-source {}: {why}", kind(text))))
+            .map(|text| {
+                Source::read(text, variables).map_err(|why| format!("--secret-source {}: {why}", kind(text)))
+            })
             .collect::<Result<Vec<Source>, String>>()?;
         for (i, source) in sources.iter().enumerate() {
             if sources[..i].iter().any(|other| other.name == source.name) {
@@ -51,37 +71,43 @@ impl Secrets {
         Ok(Secrets(sources))
     }
 
+    fn source(&self, name: Option<&str>) -> Result<&Source, String> {
+        if self.0.is_empty() {
+            return Err("no secret sources are configured: give one with --secret-source file=PATH".into());
+        }
+        let found = match name {
+            Some(name) => self.0.iter().find(|known| known.name == name),
+            None => self.0.iter().find(|known| known.default),
+        };
+        found.ok_or_else(|| match name {
+            Some(name) => format!("no secret source is called `{name}`"),
+            None => "no secret source is the default: add `,default` to one of them".into(),
+        })
+    }
+
     /// The value of this key, in this source or in the default one.
     ///
     /// # Errors
     /// A sentence that says which of the two there is not.
-    pub fn get(&self, source: Option<&str>, key: &str) -> Result<&str, String> {
-        if self.0.is_empty() {
-            return Err("no secret sources are configured: give one with --secret-source file=PATH".into());
+    pub fn get(&self, source: Option<&str>, key: &str) -> Result<Held, String> {
+        let source = self.source(source)?;
+        let values = source.values.read().unwrap_or_else(PoisonError::into_inner);
+        match (values.get(key), &source.service) {
+            (Some(value), _) => Ok(Held::Value(value.clone())),
+            (None, Some(service)) => Ok(Held::At(service.clone())),
+            (None, None) => Err(format!(
+                "the secret source `{}` has no value for `{key}`",
+                source.name
+            )),
         }
-        let found = match source {
-            Some(name) => self.0.iter().find(|known| known.name == name),
-            None => self.0.iter().find(|known| known.default),
-        };
-        let found = found.ok_or_else(|| match source {
-            Some(name) => format!("no secret source is called `{name}`"),
-            None => "no secret source is the default: add `,default` to one of them".into(),
-        })?;
-        let value = found.values.get(key);
-        value
-            .map(String::as_str)
-            .ok_or_else(|| format!("the secret source `{}` has no value for `{key}`", found.name))
     }
 
-    /// What must not be shown, the longest first.
-    fn values(&self) -> Vec<&str> {
-        let values = self.0.iter().flat_map(|source| source.values.values());
-        let mut values: Vec<&str> = values
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
-            .collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values
+    /// Keeps what a service has said: nobody asks for it again, and no message shows it.
+    pub fn keep(&self, source: Option<&str>, key: &str, value: &str) {
+        if let Ok(source) = self.source(source) {
+            let mut values = source.values.write().unwrap_or_else(PoisonError::into_inner);
+            values.insert(key.to_owned(), value.to_owned());
+        }
     }
 
     /// Whether there is nothing to hide.
@@ -91,8 +117,15 @@ impl Secrets {
 
     /// The text without secrets.
     pub fn hide(&self, text: &str) -> String {
-        let hidden = |text: String, value: &str| text.replace(value, HIDDEN);
-        self.values().into_iter().fold(text.to_owned(), hidden)
+        let mut values: Vec<String> = Vec::new();
+        for source in &self.0 {
+            let held = source.values.read().unwrap_or_else(PoisonError::into_inner);
+            values.extend(held.values().filter(|value| !value.is_empty()).cloned());
+        }
+        // The longest first: one may be a part of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let hidden = |text: String, value: &String| text.replace(value.as_str(), HIDDEN);
+        values.iter().fold(text.to_owned(), hidden)
     }
 }
 
@@ -102,35 +135,36 @@ fn kind(text: &str) -> &str {
 }
 
 impl Source {
-    fn read(text: &str) -> Result<Source, String> {
+    fn read(text: &str, variables: &BTreeMap<String, String>) -> Result<Source, String> {
         let (kind, rest) = text.split_once('=').unwrap_or((text, ""));
-        let mut source = Source {
-            name: kind.to_owned(),
-            default: false,
-            values: BTreeMap::new(),
-        };
-        if !["file", "mock"].contains(&kind) {
-            return Err("there are file and mock".into());
+        let (mut name, mut default, mut values) = (kind.to_owned(), false, BTreeMap::new());
+        if !["file", "mock", "url"].contains(&kind) {
+            return Err("there are file, url and mock".into());
         }
-        let mut file = None;
-        for part in rest.split(',').filter(|part| !part.is_empty()) {
+        let (mut file, mut settings) = (None, Vec::new());
+        // Parts may be continued on the next line of a shell script.
+        let parts = rest
+            .split(',')
+            .map(|part| part.trim_matches(|c: char| c.is_whitespace() || c == '\\'));
+        for part in parts.filter(|part| !part.is_empty()) {
             match (part.split_once('='), kind) {
-                (None, _) if part == "default" => source.default = true,
-                (Some(("name", name)), _) => name.clone_into(&mut source.name),
+                (None, _) if part == "default" => default = true,
+                (Some(("name", given)), _) => given.clone_into(&mut name),
+                (_, "url") => settings.push(part),
                 (Some(("filename", path)), "file") => file = Some(path),
                 (None, "file") => file = Some(part),
                 (Some((key, value)), "mock") => {
-                    source
-                        .values
-                        .insert(key.to_owned(), value.trim_matches('"').to_owned());
+                    values.insert(key.to_owned(), value.trim_matches('"').to_owned());
                 }
                 _ => {
                     return Err("a part of it is not understood; known are filename=, name=, default".into());
                 }
             }
         }
+        let mut service = None;
         match (kind, file) {
             ("mock", _) => {}
+            ("url", _) => service = Some(Arc::new(UrlSource::read(&settings, variables)?)),
             ("file", Some(path)) => {
                 let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"))?;
                 for (number, line) in text
@@ -141,14 +175,17 @@ impl Source {
                     let pair = line.split_once('=');
                     let (key, value) =
                         pair.ok_or_else(|| format!("{path}:{}: expected NAME=VALUE", number + 1))?;
-                    source
-                        .values
-                        .insert(key.trim().to_owned(), value.trim().to_owned());
+                    values.insert(key.trim().to_owned(), value.trim().to_owned());
                 }
             }
             _ => return Err("which file? Write file=PATH".into()),
         }
-        Ok(source)
+        Ok(Source {
+            name,
+            default,
+            values: Arc::new(RwLock::new(values)),
+            service,
+        })
     }
 }
 
@@ -162,9 +199,13 @@ mod tests {
             "mock=default,cool=\"some value\",cooler=some".to_owned(),
             "mock=name=other,a=b".to_owned(),
         ];
-        let secrets = Secrets::read(&given).unwrap();
-        assert_eq!(secrets.get(None, "cool"), Ok("some value"));
-        assert_eq!(secrets.get(Some("other"), "a"), Ok("b"));
+        let secrets = Secrets::read(&given, &BTreeMap::new()).unwrap();
+        let value = |source, key| match secrets.get(source, key).unwrap() {
+            Held::Value(value) => value,
+            Held::At(_) => panic!("no service was given"),
+        };
+        assert_eq!(value(None, "cool"), "some value");
+        assert_eq!(value(Some("other"), "a"), "b");
         assert!(secrets.get(Some("none"), "a").unwrap_err().contains("`none`"));
         assert!(secrets.get(None, "a").unwrap_err().contains("`a`"));
         assert_eq!(secrets.hide("it is some value"), format!("it is {HIDDEN}"));
@@ -172,9 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_service_has_said_is_kept_and_hidden() {
+        let given = ["url=name=vault,urlTemplate=http://h/{key}, \\\n  timeout=1s".to_owned()];
+        let secrets = Secrets::read(&given, &BTreeMap::new()).unwrap();
+        let seen = secrets.clone();
+        assert!(matches!(secrets.get(Some("vault"), "a"), Ok(Held::At(_))));
+        secrets.keep(None, "a", "told");
+        assert!(matches!(secrets.get(None, "a"), Ok(Held::Value(value)) if value == "told"));
+        assert_eq!(seen.hide("it was told"), format!("it was {HIDDEN}"));
+    }
+
+    #[test]
     fn wrong_sources_say_what_is_wrong_and_show_no_value() {
         for (given, part) in [
-            (vec!["vault=x"], "file and mock"),
+            (vec!["vault=x"], "file, url and mock"),
+            (vec!["url=timeout=1s"], "urlTemplate"),
             (vec!["file"], "which file"),
             (vec!["file=/does/not/exist"], "cannot read /does/not/exist"),
             (
@@ -187,7 +240,7 @@ mod tests {
             ),
         ] {
             let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
-            let message = Secrets::read(&given).unwrap_err();
+            let message = Secrets::read(&given, &BTreeMap::new()).unwrap_err();
             assert!(message.contains(part), "{message}");
         }
         assert!(

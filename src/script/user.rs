@@ -18,6 +18,7 @@ use super::{
     around::Around,
     error::ScriptError,
     events::Event,
+    exports::{self, Exports},
     fiber::{Bridge, Fiber, Rest},
     files::{Files, files},
     globals,
@@ -55,17 +56,6 @@ pub struct Turn {
     pub in_vu: u64,
     /// Its number in the scenario, over all virtual users.
     pub in_scenario: u64,
-}
-
-/// What a module offers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exports {
-    /// Names of exported functions.
-    pub functions: Vec<String>,
-    /// The exported `options`.
-    pub options: Option<serde_json::Value>,
-    /// The exported `profiles`: options by the name that `--profile` takes.
-    pub profiles: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// How an iteration ended.
@@ -265,7 +255,8 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
     context.with(|ctx| {
         let host = Host::new(bridge.clone(), workshop, seat);
         let started = start(&ctx, &host, seat).and_then(|namespace| {
-            let exports = exports(&ctx, &namespace)?;
+            let exports = exports::read(&ctx, &namespace)?;
+            exports::override_options(&ctx, &namespace, &program)?;
             let exec = namespace
                 .get::<_, Option<Function>>(&*seat.exec)
                 .unwrap_or_default();
@@ -361,27 +352,6 @@ fn start<'js>(ctx: &Ctx<'js>, host: &Rc<Host>, seat: &Seat) -> rquickjs::Result<
         program.library().declare(ctx, program.entry())?.eval()?;
     settle(ctx, host, &evaluation)?;
     module.namespace()
-}
-
-fn exports<'js>(ctx: &Ctx<'js>, namespace: &Object<'js>) -> rquickjs::Result<Exports> {
-    let mut exports = Exports::default();
-    for key in namespace.keys::<String>() {
-        let key = key?;
-        let value: Value = namespace.get(&*key)?;
-        if value.is_function() {
-            exports.functions.push(key);
-        } else if (key == "options" || key == "profiles")
-            && let Some(json) = ctx.json_stringify(value)?
-        {
-            let json = json.to_string()?;
-            if key == "options" {
-                exports.options = serde_json::from_str(&json).ok();
-            } else {
-                exports.profiles = serde_json::from_str(&json).ok();
-            }
-        }
-    }
-    Ok(exports)
 }
 
 /// Runs the event loop until `promise` is settled and nothing is left to wait for.

@@ -14,6 +14,7 @@ use url::{Url, quirks};
 use super::{Shelf, crypto, files};
 use crate::script::{
     host::{Host, Phase},
+    secrets::Held,
     shared::Elements,
 };
 
@@ -85,8 +86,19 @@ fn stage(ctx: &Ctx<'_>, host: &Host) -> Result<Vec<f64>> {
 
 /// A secret of a source by its name, or of the default one.
 fn secret(ctx: Ctx<'_>, source: Option<String>, key: String) -> Result<String> {
-    let found = Host::of(&ctx)?.workshop.program.secret(source.as_deref(), &key);
-    found.map_err(|message| Exception::throw_message(&ctx, &message))
+    let host = Host::of(&ctx)?;
+    let (program, source) = (&host.workshop.program, source.as_deref());
+    let thrown = |message: String| Exception::throw_message(&ctx, &message);
+    match program.secret(source, &key).map_err(thrown)? {
+        Held::Value(value) => Ok(value),
+        Held::At(service) => {
+            host.require_running(&ctx, "asking a service for a secret")?;
+            let asked = host.wait_for(&ctx, Box::pin(service.fetch(&host.client, &key)))?;
+            let value = asked.map_err(thrown)?;
+            program.keep_secret(source, &key, &value);
+            Ok(value)
+        }
+    }
 }
 
 /// The parts of an address, in the order in which `jslib:url` has them.

@@ -64,9 +64,10 @@ impl Plan {
             protocols: Vec::new(),
             label: Label {
                 context: host.context(),
-                name: match template {
-                    Some(name) => recorder.name(&name),
-                    None => recorder.url_name(&url),
+                name: match (host.named.get(), template) {
+                    (Some(name), _) => name,
+                    (None, Some(name)) => recorder.name(&name),
+                    (None, None) => recorder.url_name(&url),
                 },
             },
         };
@@ -175,6 +176,9 @@ fn compression<'js>(ctx: &Ctx<'js>, host: &Host, value: &Value<'js>) -> Result<(
 pub struct Attempt {
     pub session: std::result::Result<Session, NetError>,
     pub answer: Answer,
+    /// What its samples are tagged with, and how many milliseconds it took.
+    pub tags: TagsId,
+    pub took: f64,
 }
 
 /// The HTTP side of a handshake.
@@ -193,8 +197,9 @@ pub struct Answer {
 pub async fn open(host: &Rc<Host>, plan: Plan) -> Attempt {
     let opening = host.client.websocket(plan.request, &plan.protocols).await;
     let tags = plan.label.tagged(host, &opening);
+    let took = opening.took.as_secs_f64() * 1000.0;
     host.record(builtin::WS_SESSIONS, tags, 1.0);
-    host.record(builtin::WS_CONNECTING, tags, opening.took.as_secs_f64() * 1000.0);
+    host.record(builtin::WS_CONNECTING, tags, took);
     host.add_bytes((opening.sent, opening.received));
     if let (Some(trail), Some(ids)) = (&host.trail, opening.trace) {
         let epoch = &host.workshop.epoch;
@@ -227,7 +232,30 @@ pub async fn open(host: &Rc<Host>, plan: Plan) -> Attempt {
             Err(error)
         }
     };
-    Attempt { session, answer }
+    Attempt {
+        session,
+        answer,
+        tags,
+        took,
+    }
+}
+
+/// Counts a session with `k6/ws` to what is no URL of a WebSocket: in the dialect it is one, which fails at once.
+pub fn count_unopened(host: &Host, url: &str) {
+    let name = host
+        .workshop
+        .registry
+        .name_text(host.workshop.recorder.url_name(url));
+    let on = |tag: &SystemTag| host.workshop.registry.system_tags().contains(*tag);
+    let tags: Vec<(&str, &str)> = [SystemTag::Name, SystemTag::Url]
+        .iter()
+        .filter(|tag| on(tag))
+        .map(|tag| (tag.as_str(), &*name))
+        .collect();
+    let tags = host.context_with(&tags);
+    host.record(builtin::WS_SESSIONS, tags, 1.0);
+    host.record(builtin::WS_CONNECTING, tags, 0.0);
+    host.record(builtin::WS_SESSION_DURATION, tags, 0.0);
 }
 
 /// An open WebSocket of a virtual user. Dropped, as when the iteration is interrupted, it closes and is counted.
@@ -265,6 +293,11 @@ impl Session {
             let took = sent.elapsed().as_secs_f64() * 1000.0;
             self.host.record(builtin::WS_PING, self.tags, took);
         }
+    }
+
+    /// A ping or a close was sent, which are messages for `k6/websockets`, though not for `k6/ws`.
+    pub fn sent_control(&self) {
+        self.host.record(builtin::WS_MSGS_SENT, self.tags, 1.0);
     }
 
     /// A message has come.

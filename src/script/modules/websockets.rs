@@ -3,9 +3,10 @@
 //!
 //! It follows k6 where k6 differs from browsers: `ping()`, `onping` and `onpong`; a third argument for parameters;
 //! `send` takes no numbers; an `error` event has the `error` as text, and any close of the server's but 1000 and
-//! 1001 is one; what `on…` is set to is called before what `addEventListener` added. It follows browsers where k6
-//! leaves something open: `this` is the socket, a socket that fails closes with 1006, `close` while connecting
-//! gives up, and a server that does not answer a close is not waited for longer than ten seconds.
+//! 1001 is one; what `on…` is set to is called before what `addEventListener` added; a ping and a close count as
+//! messages sent. It follows browsers where k6 leaves something open: `this` is the socket, a socket that fails closes
+//! with 1006, `close` while connecting gives up, and a server that does not answer a close is not waited for longer than
+//! ten seconds.
 
 mod blob;
 mod course;
@@ -255,6 +256,7 @@ impl<'js> WebSocket<'js> {
     fn ping(&self, ctx: Ctx<'js>) -> Result<()> {
         let line = self.require_open(&ctx, "ping()")?;
         line.session.borrow_mut().ping();
+        line.session.borrow().sent_control();
         self.write(&ctx, &line)
     }
 
@@ -289,6 +291,7 @@ impl<'js> WebSocket<'js> {
             let mut session = line.session.borrow_mut();
             session.socket.close(number, &reason);
             session.socket.write_now();
+            session.sent_control();
         } else if let Some(cancel) = self.cancel.take() {
             // If connecting has just ended, whoever takes it up sees the state.
             let _ = cancel.send(());

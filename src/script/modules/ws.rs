@@ -18,9 +18,10 @@ use rquickjs::{
 use super::{
     Shelf,
     http::response::{headers, timings},
-    sockets::{Answer, Attempt, Listeners, Plan, Session, Unknown, open},
+    sockets::{Answer, Listeners, Plan, Session, Unknown, count_unopened, open},
 };
 use crate::{
+    metrics::builtin,
     net::{self, NetError, close_code},
     script::{
         bytes::{bytes_of, well_formed},
@@ -77,6 +78,7 @@ fn connect<'js>(
         Ok(plan) => plan,
         Err((url, error)) => {
             host.workshop.complain(&error, &url);
+            count_unopened(host, &url);
             let answer = Answer {
                 url,
                 ..Answer::default()
@@ -85,10 +87,15 @@ fn connect<'js>(
         }
     };
     // On the heap, and gone afterwards: what it would touch of the fiber's stack stays with the virtual user.
-    let Attempt { session, answer } = host.wait_for(ctx, Box::pin(open(host, plan)))?;
-    let session = match session {
+    let attempt = host.wait_for(ctx, Box::pin(open(host, plan)))?;
+    let answer = attempt.answer;
+    let session = match attempt.session {
         Ok(session) => session,
-        Err(error) => return failed(ctx, host, &answer, &error),
+        Err(error) => {
+            // As in the dialect what did not open lasted as long as the attempt.
+            host.record(builtin::WS_SESSION_DURATION, attempt.tags, attempt.took);
+            return failed(ctx, host, &answer, &error);
+        }
     };
     let socket = Class::instance(
         ctx.clone(),
@@ -202,12 +209,12 @@ impl<'js> Socket<'js> {
     }
 
     #[qjs(rename = "setTimeout")]
-    fn set_timeout(&self, ctx: Ctx<'js>, callback: Function<'js>, delay: f64) -> Result<()> {
+    fn set_timeout(&self, ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<Coerced<f64>>) -> Result<()> {
         self.set_timer(&ctx, callback, delay, false)
     }
 
     #[qjs(rename = "setInterval")]
-    fn set_interval(&self, ctx: Ctx<'js>, callback: Function<'js>, delay: f64) -> Result<()> {
+    fn set_interval(&self, ctx: Ctx<'js>, callback: Function<'js>, delay: Opt<Coerced<f64>>) -> Result<()> {
         self.set_timer(&ctx, callback, delay, true)
     }
 
@@ -243,7 +250,15 @@ impl<'js> Socket<'js> {
         Ok(())
     }
 
-    fn set_timer(&self, ctx: &Ctx<'js>, callback: Function<'js>, delay: f64, repeat: bool) -> Result<()> {
+    fn set_timer(
+        &self,
+        ctx: &Ctx<'js>,
+        callback: Function<'js>,
+        delay: Opt<Coerced<f64>>,
+        repeat: bool,
+    ) -> Result<()> {
+        // A number, or a text that is one, as variables are.
+        let delay = delay.0.map_or(f64::NAN, |delay| delay.0);
         // The dialect's words.
         let name = if repeat { "setInterval" } else { "setTimeout" };
         let time = Duration::try_from_secs_f64(delay / 1000.0)

@@ -80,7 +80,10 @@ pub fn prepare<'js>(
     };
     let mut call = Call {
         context: host.context(),
-        explicit_name: template.map(|name| host.workshop.recorder.name(&name)),
+        explicit_name: host
+            .named
+            .get()
+            .or_else(|| template.map(|name| host.workshop.recorder.name(&name))),
         url_name,
         expected: None,
         response_type,
@@ -155,7 +158,14 @@ fn apply<'js>(
     for entry in params.props::<String, Value>() {
         let (key, value) = entry?;
         match key.as_str() {
-            "headers" => headers(ctx, &value, request)?,
+            "headers" => match headers(ctx, &value, request) {
+                // As in the dialect a request that fails, and counts.
+                Err(Refusal::Refused(error)) => {
+                    let flaw = NetError::new(code::GENERIC, error.message);
+                    request.target = request.target.spoiled(flaw);
+                }
+                read => read?,
+            },
             "tags" => tags(ctx, host, &value, call)?,
             "timeout" => request.timeout = timeout(&value)?,
             "redirects" => {
@@ -223,7 +233,8 @@ pub fn headers<'js>(ctx: &Ctx<'js>, value: &Value<'js>, request: &mut Request) -
             HeaderValue::from_bytes(text.as_bytes()),
         );
         let (Ok(name), Ok(value)) = parsed else {
-            return Err(Refusal::new(format!("`{name}: {text}` is no valid HTTP header")));
+            let message = format!("the header `{name}` has a name or a value that HTTP forbids");
+            return Err(Refusal::new(message));
         };
         request.headers.insert(name, value);
     }

@@ -67,6 +67,7 @@ fn opened<'js>(ctx: &Ctx<'js>, socket: &Class<'js, WebSocket<'js>>, attempt: Opt
         Some(Attempt {
             session: Ok(session),
             answer,
+            ..
         }) if me.state.get() == State::Connecting => {
             let line = Rc::new(Line {
                 session: RefCell::new(session),
