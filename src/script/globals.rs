@@ -12,6 +12,7 @@ use super::{
     commonjs, console,
     host::{Host, Phase},
     modules::crypto,
+    random::Draw,
     source, text,
 };
 
@@ -71,16 +72,16 @@ pub fn draws(ctx: &Ctx<'_>) -> Result<()> {
     if host.random.borrow().is_some() {
         return Ok(());
     }
-    draw_from(ctx, &host, fastrand::Rng::new())
+    draw_from(ctx, &host, Draw::by_chance())
 }
 
 /// Makes `Math.random`, and what else draws numbers for a test, draw from this generator.
-pub fn draw_from(ctx: &Ctx<'_>, host: &Rc<Host>, random: fastrand::Rng) -> Result<()> {
+pub fn draw_from(ctx: &Ctx<'_>, host: &Rc<Host>, random: Draw) -> Result<()> {
     if host.random.replace(Some(random)).is_some() {
         return Ok(());
     }
     let me = host.clone();
-    let next = move || me.draw(fastrand::Rng::f64);
+    let next = move || me.draw(Draw::f64);
     let math: Object = ctx.globals().get("Math")?;
     let next = Function::new(ctx.clone(), next)?.with_name("random")?;
     math.prop("random", Property::from(next).writable().configurable())

@@ -18,6 +18,7 @@ use super::{
     fiber::{Bridge, interruption},
     modules::verify::{Exec, Remote},
     program::Program,
+    random::Draw,
     traffic::Traffic,
     user::{Seat, Turn},
     variables::origin,
@@ -238,7 +239,7 @@ pub struct Host {
     /// `http.setResponseCallback`.
     pub expected: RefCell<Expected>,
     /// Where `Math.random` draws from, once a module that draws is loaded or `randomSeed` is called.
-    pub random: RefCell<Option<fastrand::Rng>>,
+    pub random: RefCell<Option<Draw>>,
     /// Promises that were rejected and that nothing has handled yet, with what they were rejected with.
     pub rejections: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>,
     /// What it has required, by name: objects with `exports`.
@@ -312,10 +313,10 @@ impl Host {
     }
 
     /// Draws from where `Math.random` does.
-    pub fn draw<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+    pub fn draw<T>(&self, draw: impl FnOnce(&mut Draw) -> T) -> T {
         match &mut *self.random.borrow_mut() {
             Some(random) => draw(random),
-            None => draw(&mut fastrand::Rng::new()),
+            None => draw(&mut Draw::by_chance()),
         }
     }
 

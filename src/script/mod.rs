@@ -26,6 +26,7 @@ mod library;
 pub mod lint;
 mod modules;
 mod program;
+mod random;
 mod remote;
 mod secrets;
 mod shared;

@@ -15,7 +15,7 @@ use rquickjs::{
 use super::{Shelf, metrics::tag_pairs};
 use crate::{
     metrics::builtin,
-    script::{globals, host::Host},
+    script::{globals, host::Host, random::Draw},
 };
 
 /// The module `k6`.
@@ -63,7 +63,7 @@ impl ModuleDef for K6 {
         let me = host.clone();
         shelf.function("randomSeed", move |ctx: Ctx<'js>, seed: Coerced<f64>| {
             // Repeatable, as in the dialect: each virtual user that asks for this seed draws the same numbers.
-            globals::draw_from(&ctx, &me, fastrand::Rng::with_seed(seed.0.to_bits()))
+            globals::draw_from(&ctx, &me, Draw::seeded(seed.0))
         })?;
         shelf.finish()
     }

@@ -14,6 +14,7 @@ use url::{Url, quirks};
 use super::{Shelf, crypto, files};
 use crate::script::{
     host::{Host, Phase},
+    random::Draw,
     secrets::Held,
     shared::Elements,
 };
@@ -66,7 +67,7 @@ impl ModuleDef for Native {
                 if secure {
                     return crypto::random_uuid(&ctx);
                 }
-                Ok(uuid(host.draw(|random| random.u128(..))))
+                Ok(uuid(host.draw(Draw::uuid)))
             },
         )?;
         shelf.finish()
