@@ -57,6 +57,14 @@ fn shortcuts_make_the_default_scenario() {
             "10 iterations shared among 5 VUs (maxDuration: 10m0s, gracefulStop: 30s)",
         ),
         (
+            json!({ "vus": 5 }),
+            "5 iterations shared among 5 VUs (maxDuration: 10m0s, gracefulStop: 30s)",
+        ),
+        (
+            json!({ "vus": 5, "stages": [] }),
+            "5 iterations shared among 5 VUs (maxDuration: 10m0s, gracefulStop: 30s)",
+        ),
+        (
             json!({ "iterations": 10, "duration": "1m" }),
             "10 iterations shared among 1 VUs (maxDuration: 1m0s, gracefulStop: 30s)",
         ),

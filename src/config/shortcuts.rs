@@ -1,7 +1,7 @@
 //! The shortcuts `vus`, `duration`, `iterations` and `stages`, which stand for one scenario called `default`.
 //!
 //! Which executor they mean and what contradicts what is k6's rule (`lib/executor/helpers.go`,
-//! `DeriveScenariosFromShortcuts`).
+//! `DeriveScenariosFromShortcuts`). So is that `vus` alone means as many iterations, shared.
 
 use std::time::Duration;
 
@@ -34,30 +34,27 @@ pub(super) fn scenarios(raw: &RawOptions, faults: &Faults, warnings: &mut Vec<St
             }
         }
     }
-    let vus = raw.get("vus");
-    let mut ignored_vus = |why: &str| {
-        if let Some(given) = vus.filter(|given| given.value != json!(1)) {
-            warnings.push(format!("{} ({}) has no effect {why}", given.label, given.tier));
-        }
-    };
-    let mut scenarios: Vec<Scenario> = match loads.first() {
-        Some(("scenarios", given)) => {
-            ignored_vus("beside scenarios");
-            from_scenarios(given, faults)
-        }
-        Some((shortcut, _)) => {
+    let mut scenarios: Vec<Scenario> = match (loads.first(), raw.get("vus")) {
+        (Some((shortcut, _)), _) if *shortcut != "scenarios" => {
             // They contradict the shortcut, which was said above; their own faults are said too.
             if let Some(contradicting) = given("scenarios") {
                 from_scenarios(contradicting, faults);
             }
             from_shortcut(&reader, shortcut).into_iter().collect()
         }
-        None => {
-            ignored_vus("without duration, iterations or stages");
-            // Without effect, yet not without sense: what is no number is still a fault.
-            if let Some(given) = vus {
-                Node::root(given, faults).whole(0..=u64::from(u32::MAX));
+        (Some((_, given)), vus) => {
+            if let Some(vus) = vus.filter(|vus| vus.value != json!(1)) {
+                warnings.push(format!(
+                    "{} ({}) has no effect beside scenarios",
+                    vus.label, vus.tier
+                ));
             }
+            from_scenarios(given, faults)
+        }
+        (None, Some(_)) if raw.get("scenarios").is_none() => {
+            from_shortcut(&reader, "vus").into_iter().collect()
+        }
+        (None, _) => {
             for name in ["stages", "scenarios"] {
                 if let Some(given) = raw.get(name) {
                     warnings.push(format!("{} is empty: running 1 iteration in 1 VU", given.label));
@@ -127,6 +124,12 @@ fn from_shortcut(reader: &Reader, shortcut: &str) -> Option<Scenario> {
                     json!(crate::pace::format_duration(duration?)),
                 );
             }
+        }
+        "vus" => {
+            let vus = vus??;
+            fields.insert("executor".to_owned(), json!("shared-iterations"));
+            fields.insert("vus".to_owned(), json!(vus));
+            fields.insert("iterations".to_owned(), json!(vus));
         }
         "duration" => {
             let (duration, vus) = (duration??, vus.unwrap_or(Some(1))?);
