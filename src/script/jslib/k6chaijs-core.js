@@ -75,11 +75,11 @@ export class Assertion {
     return this[flags].value;
   }
 
-  assert(holds, said, denied, expected) {
+  assert(holds, said, denied, expected, actual = this[flags].value) {
     const { value, message, negate } = this[flags];
     const ok = negate ? !holds : Boolean(holds);
     const template = (negate ? denied : said).replace('but ', '').replace('#{exp}', () => cut(shown(expected)));
-    const spelled = template.replace('#{this}', () => cut(shown(value))).replace('#{act}', () => cut(shown(value)));
+    const spelled = template.replace('#{this}', () => cut(shown(value))).replace('#{act}', () => cut(shown(actual)));
     const name = config.aggregateChecks ? cut(template.replace('#{this}', () => message || '${this}').replace('#{act}', '${actual}')) : message ? `${message}: ${spelled}` : spelled;
     check(null, { [name]: () => ok });
     if (ok) return;
@@ -172,4 +172,28 @@ method('matchSchema', function (schema) {
   this.assert(wrong.length === 0, `schema is valid${wrong.map((fault) => ` ${fault.dataPath} ${fault.message}`).join(',')}`, 'schema is not valid');
 });
 
-export const util = { eql, inspect: shown, objDisplay: shown, type: kindOf, steps, reach, flag: (of, name, ...value) => (value.length === 0 ? of[flags][name] : (of[flags][name] = value[0])) };
+/** What plugins say more words with; the value of an assertion is its flag `object` to them. */
+export const util = {
+  eql,
+  inspect: shown,
+  objDisplay: shown,
+  type: kindOf,
+  steps,
+  reach,
+  flag(of, called, ...value) {
+    const name = called === 'object' ? 'value' : called;
+    return value.length === 0 ? of[flags][name] : (of[flags][name] = value[0]);
+  },
+};
+const former = (name) => Object.getOwnPropertyDescriptor(own, name) ?? {};
+const words = {
+  addProperty: property,
+  addMethod: method,
+  addChainableMethod: chainable,
+  overwriteProperty: (name, make) => property(name, make(former(name).get ?? (() => undefined))),
+  overwriteMethod: (name, make) => method(name, make(former(name).value ?? (() => undefined))),
+};
+for (const [name, add] of Object.entries(words)) {
+  Assertion[name] = add;
+  util[name] = (_, ...given) => add(...given);
+}

@@ -280,5 +280,6 @@ chai.use = (plugin) => {
   plugin(chai, util);
   return chai;
 };
-export { Assertion, AssertionError, config, describe, expect, util };
+const { use } = chai;
+export { Assertion, AssertionError, config, describe, expect, use, util };
 export default chai;
