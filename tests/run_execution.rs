@@ -55,6 +55,7 @@ fn iterations_are_numbered_without_gaps_over_all_workers() {
         import { Trend } from 'k6/metrics';
         import { sleep } from 'k6';
         const shared = new Trend('n_shared'), arriving = new Trend('n_arriving'), ids = new Trend('ids');
+        const looping = new Trend('n_looping'), late = new Trend('n_late');
         export const options = { scenarios: {
             shared: { executor: 'shared-iterations', vus: 6, iterations: 200, exec: 'a' },
             arriving: { executor: 'constant-arrival-rate', rate: 100, duration: '1s', preAllocatedVUs: 20, exec: 'b' },
@@ -67,11 +68,21 @@ fn iterations_are_numbered_without_gaps_over_all_workers() {
             ids.add(__VU);
             sleep(0.001);
         }
-        export function b() { arriving.add(exec.scenario.iterationInTest); }",
+        export function b() { arriving.add(exec.scenario.iterationInTest); }
+        // Each user at a speed of its own, on workers that have more or fewer of them.
+        export function c() { looping.add(exec.scenario.iterationInTest); sleep(0.002 + 0.004 * (exec.vu.idInTest % 5)); }
+        // Most have nobody to run them.
+        export function d() { late.add(exec.scenario.iterationInInstance); sleep(0.2); }",
         &["--workers", "3"],
     );
     for (metric, count) in [("n_shared", 200), ("n_arriving", 100)] {
         let seen: Vec<u64> = samples(&script, metric)
+    for metric in ["n_looping", "n_late"] {
+        let seen = samples(&script, metric);
+        let numbers: BTreeSet<u64> = seen.iter().map(|(value, _)| *value as u64).collect();
+        assert!(seen.len() > 3, "{metric}: {}", seen.len());
+        assert_eq!(numbers, (0..seen.len() as u64).collect(), "{metric}");
+    }
             .iter()
             .map(|(value, _)| *value as u64)
             .collect();

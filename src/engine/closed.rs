@@ -3,12 +3,11 @@
 //! One task per virtual user loops over iterations and never waits for the executor; the executor only sends orders at the
 //! few moments when something changes: a step of a ramp, the end of a grace period, a stop.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::control::{Level, Now};
 use super::ledger::{Ledger, report_panic};
+use super::numbers::Numbers;
 use super::signal::{Order, Signal};
 use super::staff::{Iteration, VirtualUser};
 use crate::pace::{Budget, Share, Staffing};
@@ -28,12 +28,9 @@ const BURST_ITERATIONS: u32 = 128;
 /// What the workers of one scenario share.
 #[derive(Debug)]
 pub(super) struct Common {
-    /// The next iteration, counted in this instance; only with a budget.
-    next: AtomicU64,
-    /// Iterations that this instance may start.
+    numbers: Numbers,
+    /// Iterations that this instance may start; only with a budget.
     total: u64,
-    /// This instance's part of the iterations.
-    numbers: Share,
     /// Workers that are not through yet.
     lanes: AtomicUsize,
 }
@@ -46,12 +43,10 @@ impl Common {
             Budget::Shared(iterations) => numbers.count(iterations),
             Budget::PerVu(iterations) => iterations.saturating_mul(u64::from(vus)),
         };
-        let (next, lanes) = (AtomicU64::new(0), AtomicUsize::new(lanes as usize));
         Common {
-            next,
+            numbers: Numbers::new(numbers.clone()),
             total,
-            numbers: numbers.clone(),
-            lanes,
+            lanes: AtomicUsize::new(lanes as usize),
         }
     }
 }
@@ -60,32 +55,16 @@ impl Common {
 struct Source {
     budget: Budget,
     common: Arc<Common>,
-    /// This worker's part of the iterations.
-    numbers: Share,
-    next: Cell<u64>,
 }
 
 impl Source {
     /// The number of the next iteration of a virtual user that has begun `in_vu`; `None` when there is none left for it.
-    ///
-    /// With a budget the numbers are without gaps, so that a script can use them to go through a table: they come from one
-    /// counter that the workers share, at one atomic addition per iteration. Without, each worker counts in its own stripe.
     fn claim(&self, in_vu: u64) -> Option<u64> {
+        let Common { numbers, total, .. } = &*self.common;
         match self.budget {
-            Budget::Unlimited => {
-                let k = self.next.get();
-                self.next.set(k + 1);
-                Some(self.numbers.nth(k))
-            }
+            Budget::Unlimited => Some(numbers.next()),
             Budget::PerVu(iterations) if in_vu >= iterations => None,
-            Budget::Shared(_) | Budget::PerVu(_) => {
-                let common = &*self.common;
-                if common.next.load(Ordering::Relaxed) >= common.total {
-                    return None;
-                }
-                let k = common.next.fetch_add(1, Ordering::Relaxed);
-                (k < common.total).then(|| common.numbers.nth(k))
-            }
+            Budget::Shared(_) | Budget::PerVu(_) => numbers.next_of(*total),
         }
     }
 }
@@ -95,10 +74,8 @@ pub(super) struct Closed<U> {
     pub(super) staffing: Staffing,
     pub(super) budget: Budget,
     pub(super) common: Arc<Common>,
-    /// This worker's part of the virtual users …
+    /// This worker's part of the virtual users.
     pub(super) share: Share,
-    /// … and of the iterations.
-    pub(super) numbers: Share,
     /// All virtual users of this worker, in the order in which a ramp takes them on.
     pub(super) users: Vec<U>,
     pub(super) start: Instant,
@@ -113,8 +90,6 @@ impl<U: VirtualUser + 'static> Closed<U> {
         let source = Rc::new(Source {
             budget: self.budget,
             common: Arc::clone(&self.common),
-            numbers: self.numbers.clone(),
-            next: Cell::new(0),
         });
         let mut crew = JoinSet::new();
         let mut signals = Vec::with_capacity(self.users.len());
@@ -148,7 +123,7 @@ impl<U: VirtualUser + 'static> Closed<U> {
         desk.run(self.staffing.changes().peekable(), &mut crew, &ledger)
             .await;
         if self.common.lanes.fetch_sub(1, Ordering::AcqRel) == 1 && ledger.control.level() == Level::Run {
-            let begun = self.common.next.load(Ordering::Relaxed);
+            let begun = self.common.numbers.given();
             ledger.dropped(self.common.total.saturating_sub(begun));
         }
     }

@@ -1,4 +1,4 @@
-//! What the workers of one open scenario share: which of them have a virtual user to spare.
+//! What the workers of one open scenario share: which of them have a virtual user to spare, and the numbers of iterations.
 //!
 //! Due times are dealt to workers in turn, virtual users belong to one worker each, so a worker can have an iteration due
 //! and nobody free while its neighbour has. An iteration is dropped only when *no* virtual user of the scenario is free, as
@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::numbers::Numbers;
 use super::signal::Arrival;
+use crate::pace::Share;
 
 /// What arrives in a worker's mailbox.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,7 @@ pub(super) enum Mail {
 #[derive(Debug)]
 pub(super) struct Lanes {
     all: Vec<Lane>,
+    numbers: Numbers,
     /// Virtual users that may still be initialised.
     growth: AtomicU32,
     /// Lanes that still have iterations to come.
@@ -59,8 +62,8 @@ impl Drop for Turn {
 }
 
 impl Lanes {
-    /// `count` lanes that may together take on `growth` more virtual users.
-    pub(super) fn berths(count: usize, growth: u32) -> Vec<Berth> {
+    /// `count` lanes that may together take on `growth` more virtual users; `numbers` are this instance's.
+    pub(super) fn berths(count: usize, growth: u32, numbers: &Share) -> Vec<Berth> {
         // Unbounded, but never longer than there are virtual users: each message stands for a reservation.
         let (mailboxes, mails): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let all = mailboxes
@@ -73,6 +76,7 @@ impl Lanes {
         let (growth, dispatching) = (AtomicU32::new(growth), AtomicUsize::new(count));
         let lanes = Arc::new(Lanes {
             all,
+            numbers: Numbers::new(numbers.clone()),
             growth,
             dispatching,
         });
@@ -89,6 +93,11 @@ impl Lanes {
                 }
             })
             .collect()
+    }
+
+    /// The number of the iteration that begins now.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.next()
     }
 
     /// One more virtual user of `lane` is free.
@@ -142,19 +151,16 @@ mod tests {
 
     #[test]
     fn a_lane_without_anyone_free_borrows() {
-        let mut berths = Lanes::berths(3, 1);
+        let mut berths = Lanes::berths(3, 1, &Share::whole());
         let lanes = Arc::clone(&berths[0].lanes);
-        let arrival = Arrival {
-            number: 7,
-            due: Instant::now(),
-        };
+        let arrival = Arrival { due: Instant::now() };
         assert!(!lanes.reserve(0) && !lanes.send_elsewhere(0, arrival));
         lanes.free(1);
         assert!(!lanes.reserve(0) && lanes.send_elsewhere(0, arrival));
         assert!(!lanes.reserve(1), "it is spoken for");
         assert!(matches!(
             berths[1].mail.try_recv(),
-            Ok(Mail::Arrival(Arrival { number: 7, .. }))
+            Ok(Mail::Arrival(Arrival { due })) if due == arrival.due
         ));
         assert!(lanes.grow() && !lanes.grow());
         let (turns, mut mails): (Vec<_>, Vec<_>) =

@@ -358,7 +358,6 @@ pub(super) fn plan(spec: Spec, control: &Control) -> Planned {
                     .step_by(lanes as usize)
                     .collect(),
                 share: spec.share.split(lane, lanes),
-                numbers: numbers.split(lane, lanes),
                 tally: live.tally(index, lane),
                 place: Arc::clone(&place),
                 model,
@@ -388,11 +387,12 @@ fn models(plan: &Plan, share: &Share, numbers: &Share, lanes: u32) -> Vec<Model>
             ..
         } => {
             let growth = mine(plan.max_vus()).saturating_sub(mine(*pre_allocated));
-            let berths = Lanes::berths(lanes as usize, growth);
-            berths
-                .into_iter()
-                .map(|berth| Model::Open {
+            let berths = Lanes::berths(lanes as usize, growth, numbers);
+            (0..lanes)
+                .zip(berths)
+                .map(|(lane, berth)| Model::Open {
                     arrivals: arrivals.clone(),
+                    dues: numbers.split(lane, lanes),
                     berth,
                 })
                 .collect()

@@ -15,6 +15,7 @@ mod lanes;
 mod launch;
 mod ledger;
 mod live;
+mod numbers;
 mod open;
 mod place;
 mod roster;

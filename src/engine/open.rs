@@ -23,8 +23,8 @@ use crate::pace::{Arrivals, Share};
 /// One worker's part of an open scenario.
 pub(super) struct Open<U, H> {
     pub(super) arrivals: Arrivals,
-    /// This worker's part of the iterations.
-    pub(super) numbers: Share,
+    /// Which of the arrivals are due on this worker.
+    pub(super) dues: Share,
     /// Its place among the workers of the scenario.
     pub(super) berth: Berth,
     /// The virtual users that are ready from the start.
@@ -73,9 +73,9 @@ where
             waiting: RefCell::new(VecDeque::with_capacity(self.users.len())),
         });
         let mut desk = Desk {
-            due: self.arrivals.due(self.numbers.nth(0)),
+            due: self.arrivals.due(self.dues.nth(0)),
             arrivals: &self.arrivals,
-            numbers: &self.numbers,
+            dues: &self.dues,
             next: 0,
             start: self.start,
             end,
@@ -107,11 +107,11 @@ async fn work<U: VirtualUser>(
 ) {
     let _active = ledger.tally.enter();
     let mut in_vu = 0;
-    while let Some(Arrival { number, due }) = signal.arrival().await {
+    while let Some(Arrival { due }) = signal.arrival().await {
         let started = Instant::now();
         ledger.lag(due, started);
         let iteration = Iteration {
-            in_scenario: number,
+            in_scenario: bench.lanes.number(),
             in_vu,
             due: Some(due),
             started,
@@ -140,8 +140,8 @@ enum Phase {
 /// Who hands out iterations.
 struct Desk<'a, U, H> {
     arrivals: &'a Arrivals,
-    numbers: &'a Share,
-    /// The next of my iterations, and when it is due after the start; `None` when there is no more.
+    dues: &'a Share,
+    /// The next of my arrivals, and when it is due after the start; `None` when there is no more.
     next: u64,
     due: Option<Duration>,
     start: Instant,
@@ -233,11 +233,7 @@ where
     async fn dispatch(&mut self, now: Instant) {
         let (mut yielded, mut dropped) = (false, 0);
         while let Some(due) = self.due.map(|due| self.start + due).filter(|due| *due <= now) {
-            let arrival = Arrival {
-                number: self.numbers.nth(self.next),
-                due,
-            };
-            if !self.place(arrival) {
+            if !self.place(Arrival { due }) {
                 if !yielded {
                     yielded = true;
                     yield_now().await;
@@ -246,7 +242,7 @@ where
                 dropped += 1;
             }
             self.next += 1;
-            self.due = self.arrivals.due(self.numbers.nth(self.next));
+            self.due = self.arrivals.due(self.dues.nth(self.next));
         }
         if dropped > 0 {
             self.ledger.dropped(dropped);

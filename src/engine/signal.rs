@@ -24,8 +24,6 @@ pub(super) enum Order {
 /// An iteration of an open model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
-    /// Its number in the scenario.
-    pub(super) number: u64,
     pub(super) due: Instant,
 }
 

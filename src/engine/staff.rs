@@ -27,7 +27,8 @@ pub struct VuSeat {
 /// One run of a scenario's function.
 #[derive(Debug, Clone, Copy)]
 pub struct Iteration {
-    /// Its number in the scenario, from 0; unique over all virtual users, workers and instances.
+    /// Its number in the scenario, from 0, in the order in which iterations begin; without gaps, and unique over all virtual
+    /// users, workers and instances.
     pub in_scenario: u64,
     /// How many the virtual user has begun before (`__ITER`).
     pub in_vu: u64,

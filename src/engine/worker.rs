@@ -57,10 +57,8 @@ pub(super) struct Post {
     pub(super) scenario: Arc<Scenario>,
     /// The numbers of the virtual users to initialise before the start.
     pub(super) ids: Vec<u64>,
-    /// This worker's part of the virtual users …
+    /// This worker's part of the virtual users.
     pub(super) share: Share,
-    /// … and of the iterations.
-    pub(super) numbers: Share,
     pub(super) tally: Arc<Tally>,
     pub(super) place: Arc<Place>,
     pub(super) model: Model,
@@ -75,6 +73,8 @@ pub(super) enum Model {
     },
     Open {
         arrivals: Arrivals,
+        /// Which of them are due on this worker.
+        dues: Share,
         berth: Berth,
     },
 }
@@ -180,7 +180,6 @@ async fn scenario<S: Staff>(
     let Post {
         scenario,
         share,
-        numbers,
         tally,
         place,
         model,
@@ -204,7 +203,6 @@ async fn scenario<S: Staff>(
                 budget,
                 common,
                 share,
-                numbers,
                 users,
                 start,
                 now,
@@ -212,7 +210,11 @@ async fn scenario<S: Staff>(
             };
             closed.run(ledger).await;
         }
-        Model::Open { arrivals, berth } => {
+        Model::Open {
+            arrivals,
+            dues,
+            berth,
+        } => {
             let (tally, live) = (Arc::clone(&tally), Arc::clone(&test.live));
             let hire = move || {
                 let seat = seat(test.roster.another(), worker, &scenario, &place, &test.share);
@@ -226,7 +228,7 @@ async fn scenario<S: Staff>(
             };
             let open = Open {
                 arrivals,
-                numbers,
+                dues,
                 berth,
                 users,
                 hire,

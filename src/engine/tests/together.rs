@@ -226,6 +226,49 @@ async fn instances_do_together_what_one_does_alone() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn iterations_are_numbered_without_gaps_whoever_is_fast() {
+    let external = Plan::Closed {
+        staffing: Staffing::External {
+            start: 9,
+            max: 9,
+            duration: Some(Duration::from_secs(1)),
+        },
+        budget: Budget::Unlimited,
+    };
+    let ramping = Plan::Open {
+        arrivals: Arrivals::ramping(10, Duration::from_secs(1), stages(&[(1_000, 90)])),
+        pre_allocated: 9,
+        max_vus: 12,
+    };
+    for plan in [
+        constant_vus(9, 1_000),
+        ramping_vus(3, &[(500, 9), (500, 3)], 30_000),
+        closed(9, 60_000, Budget::Shared(70)),
+        closed(9, 60_000, Budget::PerVu(8)),
+        external,
+        // Some are dropped.
+        constant_rate(90, 1_000, 9, 9),
+        ramping,
+    ] {
+        for segment in ["0:1", "0:1/3", "1/3:2/3", "2/3:1"] {
+            let mut rig = Rig::new(plan.clone(), 0).workers(3).act(|seat, _| {
+                (
+                    ms(if seat.id_in_instance == 1 { 7 } else { 130 }),
+                    Outcome::Complete,
+                )
+            });
+            rig.share = Share::new(&segment.parse().unwrap(), None).unwrap();
+            let mine = rig.share.staffed(u64::from(plan.max_vus())).unwrap();
+            let played = rig.play().await;
+            let count = played.done.len() as u64;
+            assert!(count > 10, "{plan:?} {segment}: {count}");
+            let expected: Vec<u64> = (0..count).map(|k| mine.nth(k)).collect();
+            assert_eq!(played.numbers(), expected, "{plan:?} {segment}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
