@@ -59,6 +59,8 @@ fn iterations_are_numbered_without_gaps_over_all_workers() {
         export const options = { scenarios: {
             shared: { executor: 'shared-iterations', vus: 6, iterations: 200, exec: 'a' },
             arriving: { executor: 'constant-arrival-rate', rate: 100, duration: '1s', preAllocatedVUs: 20, exec: 'b' },
+            looping: { executor: 'constant-vus', vus: 5, duration: '1s', exec: 'c' },
+            late: { executor: 'constant-arrival-rate', rate: 100, duration: '1s', preAllocatedVUs: 3, maxVUs: 3, exec: 'd' },
         } };
         export function a() {
             shared.add(exec.scenario.iterationInTest);
@@ -75,14 +77,14 @@ fn iterations_are_numbered_without_gaps_over_all_workers() {
         export function d() { late.add(exec.scenario.iterationInInstance); sleep(0.2); }",
         &["--workers", "3"],
     );
-    for (metric, count) in [("n_shared", 200), ("n_arriving", 100)] {
-        let seen: Vec<u64> = samples(&script, metric)
     for metric in ["n_looping", "n_late"] {
         let seen = samples(&script, metric);
         let numbers: BTreeSet<u64> = seen.iter().map(|(value, _)| *value as u64).collect();
         assert!(seen.len() > 3, "{metric}: {}", seen.len());
         assert_eq!(numbers, (0..seen.len() as u64).collect(), "{metric}");
     }
+    for (metric, count) in [("n_shared", 200), ("n_arriving", 100)] {
+        let seen: Vec<u64> = samples(&script, metric)
             .iter()
             .map(|(value, _)| *value as u64)
             .collect();
@@ -202,6 +204,88 @@ fn tags_of_a_user_are_on_its_later_samples() {
             .map(|(_, tags)| tag(tags, "stage"))
             .collect();
         assert_eq!(stages, [stage(0), None], "{metric}");
+    }
+}
+
+#[test]
+fn metadata_go_with_single_samples_and_make_no_series() {
+    let script = Scripted::new(
+        "import exec from 'k6/execution';
+        import { sleep } from 'k6';
+        import { Counter } from 'k6/metrics';
+        const c = new Counter('cc');
+        export const options = { vus: 3, iterations: 12, thresholds: { cc: ['count==120'] } };
+        export function setup() { exec.vu.metrics.metadata.part = 'setup'; c.add(0); }
+        export default function () {
+            const n = String(exec.scenario.iterationInTest), metadata = exec.vu.metrics.metadata;
+            delete metadata.end;
+            c.add(1, { n });
+            metadata.trace = `t${n}`;
+            c.add(2, { n });
+            // Others record what is theirs meanwhile.
+            sleep(0.01);
+            c.add(3, { n });
+            delete metadata.trace;
+            if (Object.keys(metadata).length > 0) throw new Error('keys');
+            sleep(0.01);
+            c.add(4, { n });
+            metadata.end = `e${n}`;
+        }",
+    );
+    let (json, csv) = (script.file("out.json"), script.file("out.csv"));
+    let (json, csv) = (format!("json={json}"), format!("csv={csv}"));
+    let ended = run(&[
+        "run",
+        script.path(),
+        "--metrics-addr",
+        "off",
+        "-q",
+        "--out",
+        &json,
+        "--out",
+        &csv,
+    ]);
+    ended.expect(0);
+    let lines = script.read("out.json");
+    let points = |metric: &'static str| {
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(move |point| point["type"] == "Point" && point["metric"] == metric)
+    };
+    let mut seen = 0;
+    for point in points("cc") {
+        let data = &point["data"];
+        let n = data["tags"]["n"].as_str().unwrap_or_default();
+        let expected = match data["value"].as_f64().unwrap() as u32 {
+            0 => serde_json::json!({ "part": "setup" }),
+            2 | 3 => serde_json::json!({ "trace": format!("t{n}") }),
+            _ => serde_json::Value::Null,
+        };
+        assert_eq!(data["metadata"], expected, "{point}");
+        assert!(data["tags"].get("trace").is_none(), "{point}");
+        seen += 1;
+    }
+    assert_eq!(seen, 1 + 4 * 12);
+    // What is there when the iteration ends is on the samples of the whole iteration.
+    for metric in ["iterations", "iteration_duration"] {
+        let ends: BTreeSet<String> = points(metric)
+            .map(|point| point["data"]["metadata"]["end"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(ends, (0..12).map(|n| format!("e{n}")).collect(), "{metric}");
+    }
+    let rows = script.read("out.csv");
+    assert!(
+        rows.lines().next().unwrap().ends_with(",extra_tags,metadata"),
+        "{rows}"
+    );
+    for n in 0..12 {
+        let ends = format!(",n={n},trace=t{n}");
+        assert_eq!(
+            rows.lines().filter(|row| row.ends_with(&ends)).count(),
+            2,
+            "{n}: {rows}"
+        );
     }
 }
 

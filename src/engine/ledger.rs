@@ -88,7 +88,15 @@ impl Ledger {
                     self.tally.failed();
                 }
                 let tags = user.iteration_tags().unwrap_or(self.iteration_tags);
+                let metadata = user.metadata();
+                let remarked = metadata.is_some();
+                if remarked {
+                    self.recorder.remark(metadata);
+                }
                 self.complete(&iteration, ended, tags);
+                if remarked {
+                    self.recorder.remark(None);
+                }
             }
             Some(Outcome::Interrupted) => self.tally.interrupted(),
             Some(Outcome::Abort { code, message }) => {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::control::AbortKind;
 use super::place::Place;
 use crate::config::Scenario;
-use crate::metrics::TagsId;
+use crate::metrics::{TagSet, TagsId};
 
 /// A virtual user's place in the test.
 #[derive(Debug, Clone)]
@@ -72,6 +72,11 @@ pub trait VirtualUser {
 
     /// The tags of the samples of the iteration that has just ended, where they are not the scenario's.
     fn iteration_tags(&self) -> Option<TagsId> {
+        None
+    }
+
+    /// The metadata of the same samples.
+    fn metadata(&self) -> Option<TagSet> {
         None
     }
 }

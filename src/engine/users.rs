@@ -12,7 +12,8 @@ use super::control::{AbortKind, Reason};
 use super::ledger::scenario_tags;
 use super::staff::{HireError, Iteration, Outcome, Staff, VirtualUser, VuSeat};
 use crate::metrics::{
-    Epoch, IterationEnd, IterationSpan, NameId, Recorder, SystemTag, TagsId, Tracer, Tracing, Trail, builtin,
+    Epoch, IterationEnd, IterationSpan, NameId, Recorder, SystemTag, TagSet, TagsId, Tracer, Tracing, Trail,
+    builtin,
 };
 use crate::net::{Client, NetError, Request, Shared, Target, code};
 use crate::script::{ScriptUser, Seat, Turn, Verdict, Workshop};
@@ -102,6 +103,10 @@ impl VirtualUser for Scripted {
 
     fn iteration_tags(&self) -> Option<TagsId> {
         self.user.iteration_tags()
+    }
+
+    fn metadata(&self) -> Option<TagSet> {
+        self.user.metadata()
     }
 }
 

@@ -13,6 +13,7 @@ mod judge;
 mod model;
 mod recorder;
 mod registry;
+mod remarks;
 mod snapshot;
 mod spans;
 mod tags;
@@ -38,6 +39,7 @@ pub use judge::judged;
 pub use model::{Contains, Epoch, Kind, MetricDef, MetricId, NameId, Sample, TagsId, builtin};
 pub use recorder::{Batch, Recorder};
 pub use registry::{MAX_NAMES, MAX_SERIES, MetricError, OTHER_NAME, Registry};
+pub use remarks::Remarks;
 pub use snapshot::{Losses, Row, Snapshot, ThresholdState, Value, matches};
 pub use spans::{
     IterationEnd, IterationSpan, Opened, RequestSpan, Span, SpanDrop, SpanIds, SpanStats, Spans, TracePlan,

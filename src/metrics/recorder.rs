@@ -14,6 +14,8 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::http::{HttpKey, HttpRecord};
 use super::model::{MetricId, NameId, Sample, TagsId};
 use super::registry::Registry;
+use super::remarks::Remarks;
+use super::tags::TagSet;
 
 /// Look-ups that scripts can make up without end are forgotten past this many and found again in the registry.
 const MAX_CACHED: usize = 8192;
@@ -24,6 +26,10 @@ pub struct Batch {
     pub worker: u16,
     pub http: Vec<HttpRecord>,
     pub samples: Vec<Sample>,
+    /// The metadata of `http`.
+    pub http_remarks: Remarks,
+    /// The metadata of `samples`.
+    pub remarks: Remarks,
 }
 
 impl Batch {
@@ -46,6 +52,8 @@ pub struct Recorder(Rc<RefCell<Shard>>);
 struct Shard {
     registry: Arc<Registry>,
     batch: Batch,
+    /// The metadata of what is recorded now.
+    metadata: Option<TagSet>,
     keys: FxHashMap<HttpKey, TagsId>,
     names: FxHashMap<Box<str>, NameId>,
     urls: FxHashMap<Box<str>, NameId>,
@@ -81,6 +89,7 @@ impl Recorder {
                 worker,
                 ..Batch::default()
             },
+            metadata: None,
             keys: FxHashMap::default(),
             names: FxHashMap::default(),
             urls: FxHashMap::default(),
@@ -156,18 +165,28 @@ impl Recorder {
         };
         record.failed = key.expected.map(|expected| !expected);
         let tags = record.tags;
-        shard.batch.http.push(record);
+        let batch = &mut shard.batch;
+        batch.http_remarks.note(batch.http.len(), shard.metadata.as_ref());
+        batch.http.push(record);
         tags
     }
 
     /// Records one value, `at` nanoseconds since the epoch.
     pub fn add(&self, metric: MetricId, tags: TagsId, at: u64, value: f64) {
-        self.0.borrow_mut().batch.samples.push(Sample {
+        let shard = &mut *self.0.borrow_mut();
+        let batch = &mut shard.batch;
+        batch.remarks.note(batch.samples.len(), shard.metadata.as_ref());
+        batch.samples.push(Sample {
             at,
             metric,
             tags,
             value,
         });
+    }
+
+    /// From here on what is recorded has this metadata.
+    pub fn remark(&self, metadata: Option<TagSet>) {
+        self.0.borrow_mut().metadata = metadata;
     }
 
     /// Takes what was recorded since the last time. The new log has room for as much again, so that it does not
@@ -179,6 +198,7 @@ impl Recorder {
             worker: shard.batch.worker,
             http: Vec::with_capacity(http + http / 8),
             samples: Vec::with_capacity(samples + samples / 8),
+            ..Batch::default()
         };
         std::mem::replace(&mut shard.batch, fresh)
     }

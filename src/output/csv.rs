@@ -1,5 +1,5 @@
 //! The CSV format of `--out csv=`: one row per sample, a column per indexed system tag, the script's own tags together
-//! in `extra_tags`, the tags that are different for every sample (`vu`, `iter`) in `metadata`.
+//! in `extra_tags`; the tags that are different for every sample (`vu`, `iter`) and the script's metadata in `metadata`.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::metrics::{Batch, Epoch, MetricId, Registry, SystemTag, TagSet, TagsId, builtin};
 
 use super::file::Format;
+use super::tails::{Tails, is_metadata};
 use super::text::Clock;
 
 /// See the module.
@@ -16,12 +17,8 @@ pub(super) struct CsvFormat {
     /// The enabled system tags that have a column, in alphabetical order.
     columns: Vec<&'static str>,
     names: Vec<Option<Box<[u8]>>>,
-    /// By tag set: the end of its rows, from the comma after the value on.
-    tails: Vec<Option<Box<[u8]>>>,
-}
-
-fn is_metadata(key: &str) -> bool {
-    key == SystemTag::Vu.as_str() || key == SystemTag::Iter.as_str()
+    /// The ends of rows, from the comma after the value on.
+    tails: Tails,
 }
 
 impl CsvFormat {
@@ -33,16 +30,27 @@ impl CsvFormat {
             .filter(|key| !is_metadata(key))
             .collect();
         columns.sort_unstable();
+        let known = columns.clone();
         CsvFormat {
+            tails: Tails::new(registry.clone(), move |tags, metadata| {
+                tail(tags, metadata, &known)
+            }),
             registry,
             clock: Clock::new(epoch),
             columns,
             names: Vec::new(),
-            tails: Vec::new(),
         }
     }
 
-    fn row(&mut self, metric: MetricId, tags: TagsId, at: u64, value: f64, text: &mut Vec<u8>) {
+    /// `about` is tags and metadata.
+    fn row(
+        &mut self,
+        metric: MetricId,
+        about: (TagsId, Option<&TagSet>),
+        at: u64,
+        value: f64,
+        text: &mut Vec<u8>,
+    ) {
         let index = usize::from(metric.0);
         if self.names.len() <= index {
             self.names.resize_with(index + 1, || None);
@@ -53,26 +61,18 @@ impl CsvFormat {
         text.push(b',');
         // Writing to a vector cannot fail, here and below.
         let _ = write!(text, "{},{value:.6},", self.clock.unix_seconds(at));
-        let index = tags.0 as usize;
-        if self.tails.len() <= index {
-            self.tails.resize_with(index + 1, || None);
-        }
-        let (registry, columns) = (&self.registry, &self.columns);
-        text.extend_from_slice(self.tails[index].get_or_insert_with(|| tail(&registry.tags(tags), columns)));
+        text.extend_from_slice(self.tails.of(about.0, about.1));
     }
 }
 
-fn tail(tags: &TagSet, columns: &[&str]) -> Box<[u8]> {
-    let joined = |wanted: &dyn Fn(&str) -> bool| {
-        let pairs: Vec<String> = tags
-            .iter()
-            .filter(|(key, _)| wanted(key))
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+fn tail(tags: &TagSet, metadata: &TagSet, columns: &[&str]) -> Box<[u8]> {
+    // What has a column is not said again.
+    let joined = |pairs: &TagSet| {
+        let pairs = pairs.iter().filter(|(key, _)| !columns.contains(key));
+        let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
         pairs.join("&")
     };
-    let extra = joined(&|key| !is_metadata(key) && !columns.contains(&key));
-    let metadata = joined(&is_metadata);
+    let (extra, metadata) = (joined(tags), joined(metadata));
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     let fields = columns.iter().map(|key| tags.get(key).unwrap_or(""));
     let written = writer.write_record(fields.chain([extra.as_str(), metadata.as_str()]));
@@ -96,23 +96,25 @@ impl Format for CsvFormat {
     }
 
     fn batch(&mut self, batch: &Batch, text: &mut Vec<u8>) {
-        for record in &batch.http {
-            self.row(builtin::HTTP_REQS, record.tags, record.at, 1.0, text);
+        for (record, metadata) in batch.http_remarks.of(&batch.http) {
+            let about = (record.tags, metadata);
+            self.row(builtin::HTTP_REQS, about, record.at, 1.0, text);
             for (metric, value) in builtin::HTTP_TRENDS.into_iter().zip(record.phases()) {
-                self.row(metric, record.tags, record.at, f64::from(value), text);
+                self.row(metric, about, record.at, f64::from(value), text);
             }
             if let Some(failed) = record.failed {
                 self.row(
                     builtin::HTTP_REQ_FAILED,
-                    record.tags,
+                    about,
                     record.at,
                     f64::from(u8::from(failed)),
                     text,
                 );
             }
         }
-        for sample in &batch.samples {
-            self.row(sample.metric, sample.tags, sample.at, sample.value, text);
+        for (sample, metadata) in batch.remarks.of(&batch.samples) {
+            let about = (sample.tags, metadata);
+            self.row(sample.metric, about, sample.at, sample.value, text);
         }
     }
 }
@@ -158,6 +160,26 @@ mod tests {
              scenario,service,status,subproto,tls_version,url,extra_tags,metadata\n\
              http_req_duration,1001,0.309655,\"is, \"\"ok\"\"\",,,,,,,,default,,200,,,,mine=1&other=2,\n"
         );
+    }
+
+    #[test]
+    fn what_a_script_notes_is_metadata() {
+        let registry = Registry::new(SystemTags::parse(["vu", "status"]).unwrap());
+        let recorder = Recorder::new(registry.clone(), 0);
+        let id = registry.intern(&TagSet::from_pairs([("vu", "3"), ("mine", "1")]));
+        let noted = TagSet::from_pairs([("trace", "t,1"), ("status", "has a column")]);
+        for metadata in [Some(noted), None] {
+            recorder.remark(metadata);
+            recorder.add(builtin::ITERATIONS, id, 0, 1.0);
+        }
+        let (mut format, mut text) = (CsvFormat::new(registry, Epoch::now()), Vec::new());
+        format.batch(&recorder.drain(), &mut text);
+        let text = String::from_utf8(text).unwrap();
+        let ends: Vec<&str> = text
+            .lines()
+            .map(|line| line.split_once(".000000,").unwrap().1)
+            .collect();
+        assert_eq!(ends, [",mine=1,\"trace=t,1&vu=3\"", ",mine=1,vu=3"]);
     }
 
     #[test]

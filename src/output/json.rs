@@ -1,5 +1,6 @@
 //! The JSON line format of `--out json=`: a `Metric` line before the first `Point` of each metric, a `Point` for each
-//! sample. Everything but time and value is rendered once per metric or tag set and copied from then on.
+//! sample, with metadata where there is any. Everything but time and value is rendered once per metric or tag set and copied
+//! from then on.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::metrics::{Batch, Epoch, Filter, MetricId, Registry, TagSet, TagsId, ThresholdSpec, builtin};
 
 use super::file::Format;
+use super::tails::Tails;
 use super::text::{Clock, push_f32, push_f64};
 
 /// See the module.
@@ -18,25 +20,26 @@ pub(super) struct JsonFormat {
     thresholds: Vec<ThresholdSpec>,
     /// By metric: the start of its points, up to the time.
     metrics: Vec<Option<Vec<u8>>>,
-    /// By tag set: the end of its points, from the tags on.
-    tails: Vec<Option<Box<[u8]>>>,
+    /// The ends of points, from the tags on.
+    tails: Tails,
 }
 
 impl JsonFormat {
     pub(super) fn new(registry: Arc<Registry>, epoch: Epoch, thresholds: &[ThresholdSpec]) -> JsonFormat {
         JsonFormat {
+            tails: Tails::new(registry.clone(), render_tail),
             registry,
             clock: Clock::new(epoch),
             thresholds: thresholds.to_vec(),
             metrics: Vec::new(),
-            tails: Vec::new(),
         }
     }
 
+    /// `about` is tags and metadata.
     fn point(
         &mut self,
         metric: MetricId,
-        tags: TagsId,
+        about: (TagsId, Option<&TagSet>),
         at: u64,
         text: &mut Vec<u8>,
         value: impl FnOnce(&mut Vec<u8>),
@@ -51,15 +54,7 @@ impl JsonFormat {
         self.clock.push_rfc3339(at, text);
         text.extend_from_slice(b"\",\"value\":");
         value(text);
-        text.extend_from_slice(self.tail(tags));
-    }
-
-    fn tail(&mut self, tags: TagsId) -> &[u8] {
-        let index = tags.0 as usize;
-        if self.tails.len() <= index {
-            self.tails.resize_with(index + 1, || None);
-        }
-        self.tails[index].get_or_insert_with(|| render_tail(&self.registry.tags(tags)))
+        text.extend_from_slice(self.tails.of(about.0, about.1));
     }
 
     /// The `Metric` line, as the dialect writes it: with its thresholds, and the sub-metrics that thresholds name.
@@ -132,12 +127,17 @@ impl JsonFormat {
     }
 }
 
-fn render_tail(tags: &TagSet) -> Box<[u8]> {
-    let map: serde_json::Map<String, serde_json::Value> = tags
-        .iter()
-        .map(|(key, value)| (key.to_owned(), json!(value)))
-        .collect();
-    format!(",\"tags\":{}}}}}\n", serde_json::Value::Object(map))
+fn render_tail(tags: &TagSet, metadata: &TagSet) -> Box<[u8]> {
+    let object = |pairs: &TagSet| {
+        let pairs = pairs.iter().map(|(key, value)| (key.to_owned(), json!(value)));
+        serde_json::Value::Object(pairs.collect())
+    };
+    let metadata = if metadata.is_empty() {
+        String::new()
+    } else {
+        format!(",\"metadata\":{}", object(metadata))
+    };
+    format!(",\"tags\":{}{metadata}}}}}\n", object(tags))
         .into_bytes()
         .into()
 }
@@ -151,22 +151,24 @@ impl Format for JsonFormat {
     }
 
     fn batch(&mut self, batch: &Batch, text: &mut Vec<u8>) {
-        for record in &batch.http {
-            self.point(builtin::HTTP_REQS, record.tags, record.at, text, |text| {
+        for (record, metadata) in batch.http_remarks.of(&batch.http) {
+            let about = (record.tags, metadata);
+            self.point(builtin::HTTP_REQS, about, record.at, text, |text| {
                 text.push(b'1');
             });
             for (metric, value) in builtin::HTTP_TRENDS.into_iter().zip(record.phases()) {
-                self.point(metric, record.tags, record.at, text, |text| push_f32(text, value));
+                self.point(metric, about, record.at, text, |text| push_f32(text, value));
             }
             if let Some(failed) = record.failed {
                 let value = if failed { b'1' } else { b'0' };
-                self.point(builtin::HTTP_REQ_FAILED, record.tags, record.at, text, |text| {
+                self.point(builtin::HTTP_REQ_FAILED, about, record.at, text, |text| {
                     text.push(value);
                 });
             }
         }
-        for sample in &batch.samples {
-            self.point(sample.metric, sample.tags, sample.at, text, |text| {
+        for (sample, metadata) in batch.remarks.of(&batch.samples) {
+            let about = (sample.tags, metadata);
+            self.point(sample.metric, about, sample.at, text, |text| {
                 push_f64(text, sample.value);
             });
         }

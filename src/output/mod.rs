@@ -22,6 +22,7 @@ mod push;
 mod refusal;
 mod remote;
 mod server;
+mod tails;
 mod tell;
 mod text;
 mod tunnel;

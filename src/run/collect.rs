@@ -381,8 +381,8 @@ impl Observer {
         if self.begun.has() && !samples.is_empty() {
             self.absorb(Batch {
                 worker: OWN,
-                http: Vec::new(),
                 samples,
+                ..Batch::default()
             });
         }
         let numbers = self.tunnels.samples();
@@ -409,8 +409,8 @@ impl Observer {
         ];
         self.absorb(Batch {
             worker: OWN,
-            http: Vec::new(),
             samples,
+            ..Batch::default()
         });
     }
 
@@ -438,8 +438,8 @@ impl Observer {
             let samples = metrics.samples(&self.registry, &sample);
             self.absorb(Batch {
                 worker: OWN,
-                http: Vec::new(),
                 samples,
+                ..Batch::default()
             });
         }
         self.page.publish_host(sample.clone());

@@ -467,6 +467,7 @@ mod tests {
             .samples
             .iter()
             .map(|sample| is_marked(sample.tags))
+            ..Batch::default()
             .collect();
         assert_eq!(samples, [true, false, false]);
         assert_eq!(registry.tags(marked.http[1].tags).get("name"), Some("x"));

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -16,11 +15,12 @@ use super::{
     events::Events,
     expected::Expected,
     fiber::{Bridge, interruption},
+    labels::Labels,
     modules::verify::{Exec, Remote},
     program::Program,
     random::Draw,
+    seat::{Seat, Turn},
     traffic::Traffic,
-    user::{Seat, Turn},
     variables::origin,
 };
 use crate::{
@@ -228,8 +228,8 @@ pub struct Host {
     root: String,
     /// Scenario and run tags, without the group and the script's own.
     given: TagsId,
-    /// Tags that the script has set for all samples of this user (`exec.vu.metrics.tags`).
-    own: RefCell<BTreeMap<Box<str>, Box<str>>>,
+    /// What the script has set for all samples of this user.
+    pub labels: Rc<Labels>,
     /// Both, without the group.
     base: Cell<TagsId>,
     /// The name that a tag of these gives its requests, whatever their URLs.
@@ -278,7 +278,7 @@ impl Host {
             context: Cell::new(base),
             root,
             given: base,
-            own: RefCell::default(),
+            labels: Rc::default(),
             base: Cell::new(base),
             expected: RefCell::default(),
             random: RefCell::default(),
@@ -375,37 +375,12 @@ impl Host {
         }
     }
 
-    /// Gives all later samples of this user a tag, until it is taken away again.
-    pub fn tag(&self, name: &str, value: &str) {
-        let known = self
-            .own
-            .borrow_mut()
-            .insert(name.into(), value.into())
-            .is_some_and(|known| *known == *value);
-        if !known {
-            self.retag();
-        }
-    }
-
-    /// Takes away a tag that [`Host::tag`] gave.
-    pub fn untag(&self, name: &str) {
-        if self.own.borrow_mut().remove(name).is_some() {
-            self.retag();
-        }
-    }
-
-    fn retag(&self) {
-        let own = self.own.borrow();
-        let pairs: Vec<(&str, &str)> = own.iter().map(|(name, value)| (&**name, &**value)).collect();
-        self.base.set(self.workshop.recorder.context(self.given, &pairs));
+    /// The script's own tags for all samples of this user are these now.
+    pub(super) fn set_own_tags(&self, own: &[(&str, &str)]) {
+        self.base.set(self.workshop.recorder.context(self.given, own));
         self.named.set(self.workshop.named(self.base.get()));
         let group = self.group.borrow().clone();
         self.set_group(&group);
-    }
-
-    /// The tags of samples of whole iterations, if the script has set some of its own.
-    pub fn iteration_tags(&self) -> Option<TagsId> {
-        (!self.own.borrow().is_empty()).then(|| self.context())
     }
 
     /// Ends the order under way, and asks for the end of the test. What it returns ends the script: neither a `catch` nor

@@ -4,8 +4,7 @@
 //! polls the fiber until it rests.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
+    cell::{OnceCell, RefCell},
     future::{Future, poll_fn},
     rc::Rc,
     sync::Arc,
@@ -15,7 +14,6 @@ use std::{
 use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value, function::Args, module::Evaluated};
 
 use super::{
-    around::Around,
     error::ScriptError,
     events::Event,
     exports::{self, Exports},
@@ -23,40 +21,16 @@ use super::{
     files::{Files, files},
     globals,
     host::{Host, HostHandle, Phase, Workshop},
+    labels::Labels,
     program::ModuleSource,
+    seat::{Seat, Turn},
 };
-use crate::metrics::{IterationEnd, TagSet, TagsId};
+use crate::metrics::{IterationEnd, Recorder, TagSet, TagsId};
 
 /// The fiber's stack. Pages are committed as they are touched, so the size costs address space only.
 const STACK: usize = 2 << 20;
 /// What JavaScript may use of it; the rest is for host functions called at the deepest point.
 const SCRIPT_STACK: usize = 1 << 20;
-
-/// Who a virtual user is.
-#[derive(Clone, Default)]
-pub struct Seat {
-    /// `__VU`: 1-based; 0 loads the script and runs `setup`, `teardown` and `handleSummary`.
-    pub vu: u64,
-    /// Its number in the whole test.
-    pub vu_in_test: u64,
-    /// The exported function that an iteration calls.
-    pub exec: String,
-    /// The scenario's `env`, over the program's.
-    pub env: BTreeMap<String, String>,
-    /// What every sample of this user carries: run tags, scenario and scenario tags.
-    pub tags: TagSet,
-    /// What answers when the script asks about the run.
-    pub around: Option<Arc<dyn Around>>,
-}
-
-/// An iteration's numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
-    /// `__ITER`: how many the virtual user has begun before.
-    pub in_vu: u64,
-    /// Its number in the scenario, over all virtual users.
-    pub in_scenario: u64,
-}
 
 /// How an iteration ended.
 #[derive(Debug)]
@@ -107,14 +81,14 @@ enum Reply {
 struct Desk {
     order: RefCell<Option<Order>>,
     reply: RefCell<Option<Reply>>,
-    /// See [`ScriptUser::iteration_tags`].
-    tags: Cell<Option<TagsId>>,
+    labels: OnceCell<Rc<Labels>>,
 }
 
 /// A virtual user that runs a script.
 pub struct ScriptUser {
     fiber: Fiber,
     desk: Rc<Desk>,
+    recorder: Recorder,
     busy: bool,
 }
 
@@ -125,7 +99,7 @@ impl ScriptUser {
     /// The script does not compile, its top level throws, or the system has no room for another user.
     pub async fn start(workshop: Rc<Workshop>, seat: Seat) -> Result<(ScriptUser, Exports), ScriptError> {
         let desk = Rc::new(Desk::default());
-        let inner = desk.clone();
+        let (inner, recorder) = (desk.clone(), workshop.recorder.clone());
         let fiber = Fiber::new(STACK, move |bridge| live(&bridge, &inner, workshop, &seat));
         let fiber = fiber.map_err(|e| {
             ScriptError::new(format!(
@@ -135,6 +109,7 @@ impl ScriptUser {
         let mut user = ScriptUser {
             fiber,
             desk,
+            recorder,
             busy: true,
         };
         match poll_fn(|cx| user.poll(cx)).await {
@@ -200,13 +175,18 @@ impl ScriptUser {
 
     /// The tags of samples of the whole iteration that has just ended, if the script has set some of its own.
     pub fn iteration_tags(&self) -> Option<TagsId> {
-        self.desk.tags.get()
+        self.desk.labels.get()?.iteration.get()
+    }
+
+    /// The metadata of samples that are taken now, if the script has set some.
+    pub fn metadata(&self) -> Option<TagSet> {
+        self.desk.labels.get()?.metadata()
     }
 
     /// Ends the order under way, if there is one; the user can be given another one afterwards.
     pub fn interrupt(&mut self) {
         if std::mem::take(&mut self.busy) {
-            self.fiber.interrupt();
+            self.remarked(Fiber::interrupt);
             self.desk.reply.take();
         }
     }
@@ -217,8 +197,20 @@ impl ScriptUser {
         self.desk.order.replace(Some(order));
     }
 
+    /// Lets the script go on, with what it says of its samples: others use the recorder before and after.
+    fn remarked<T>(&mut self, go_on: impl FnOnce(&mut Fiber) -> T) -> T {
+        if let metadata @ Some(_) = self.metadata() {
+            self.recorder.remark(metadata);
+        }
+        let rest = go_on(&mut self.fiber);
+        if self.metadata().is_some() {
+            self.recorder.remark(None);
+        }
+        rest
+    }
+
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Reply> {
-        match self.fiber.poll(cx) {
+        match self.remarked(|fiber| fiber.poll(cx)) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Rest::Paused | Rest::Ended) => {
                 self.busy = false;
@@ -254,6 +246,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
     };
     context.with(|ctx| {
         let host = Host::new(bridge.clone(), workshop, seat);
+        let _ = desk.labels.set(host.labels.clone());
         let started = start(&ctx, &host, seat).and_then(|namespace| {
             let exports = exports::read(&ctx, &namespace)?;
             exports::override_options(&ctx, &namespace, &program)?;
@@ -302,7 +295,7 @@ fn live(bridge: &Rc<Bridge>, desk: &Desk, workshop: Rc<Workshop>, seat: &Seat) {
                     Err(_) => IterationEnd::Threw,
                 },
             );
-            desk.tags.set(host.iteration_tags());
+            host.end_labels();
             let aborted = host.aborted.take();
             desk.reply.replace(Some(match (outcome, thrown) {
                 _ if aborted.is_some() => {

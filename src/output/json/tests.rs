@@ -105,3 +105,38 @@ fn lines_are_those_of_the_dialect() {
     }
     assert_eq!(text.lines().count(), expected.len());
 }
+
+#[test]
+fn metadata_stand_beside_the_tags() {
+    let registry = Registry::new(SystemTags::parse(["vu", "status"]).unwrap());
+    let recorder = Recorder::new(registry.clone(), 0);
+    let tags = registry.intern(&TagSet::from_pairs([("mine", "1"), ("vu", "3")]));
+    let plain = registry.intern(&TagSet::from_pairs([("mine", "1")]));
+    let noted = TagSet::from_pairs([("trace", "a\"b")]);
+    for (metadata, tags) in [
+        (Some(noted.clone()), tags),
+        (Some(noted), plain),
+        (None, tags),
+        (None, plain),
+    ] {
+        recorder.remark(metadata);
+        recorder.add(builtin::ITERATIONS, tags, 0, 1.0);
+    }
+    let mut text = Vec::new();
+    JsonFormat::new(registry, Epoch::now(), &[]).batch(&recorder.drain(), &mut text);
+    let text = String::from_utf8(text).unwrap();
+    let ends: Vec<&str> = text
+        .lines()
+        .filter_map(|line| Some(line.split_once("\"value\":1,")?.1))
+        .collect();
+    let whole = r#""tags":{"mine":"1"}"#;
+    assert_eq!(
+        ends,
+        [
+            format!(r#"{whole},"metadata":{{"trace":"a\"b","vu":"3"}}}}}}"#),
+            format!(r#"{whole},"metadata":{{"trace":"a\"b"}}}}}}"#),
+            format!(r#"{whole},"metadata":{{"vu":"3"}}}}}}"#),
+            format!("{whole}}}}}"),
+        ]
+    );
+}

@@ -1,5 +1,5 @@
 // The module k6/execution: what a script can learn of the run around it, tags of its samples, and how it ends the test.
-import { abort, ask, fail, fields, options, tag, tags, untag } from 'loadgen:execution';
+import { abort, ask, fail, fields, forget, metadata, note, options, tag, tags, untag } from 'loadgen:execution';
 
 const { defineProperty, freeze, keys } = Object;
 
@@ -40,19 +40,7 @@ function view(read, write, remove) {
 
 const metrics = {};
 lazy(metrics, 'tags', () => view(tags, tag, untag));
-lazy(metrics, 'metadata', () => {
-  const kept = {};
-  return view(
-    () => kept,
-    (key, value) => {
-      if (!['string', 'number', 'boolean'].includes(typeof value)) {
-        throw new TypeError(`the metadata \`${key}\` must be a string, a number or a boolean`);
-      }
-      kept[key] = String(value);
-    },
-    (key) => delete kept[key],
-  );
-});
+lazy(metrics, 'metadata', () => view(metadata, note, forget));
 defineProperty(exec.vu, 'metrics', { enumerable: true, value: metrics });
 defineProperty(exec.vu, 'tags', { enumerable: true, get: () => metrics.tags });
 

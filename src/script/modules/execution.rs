@@ -9,6 +9,7 @@ use rquickjs::{
 };
 
 use super::Shelf;
+use crate::metrics::TagSet;
 use crate::script::{
     around::{Instance, ScenarioNow},
     host::{Host, Phase},
@@ -17,8 +18,9 @@ use crate::script::{
 /// The module `loadgen:execution`.
 pub struct Execution;
 
-const NAMES: [&str; 9] = [
-    "fields", "ask", "options", "tags", "tag", "untag", "abort", "fail", "default",
+const NAMES: [&str; 12] = [
+    "fields", "ask", "options", "tags", "tag", "untag", "metadata", "note", "forget", "abort", "fail",
+    "default",
 ];
 
 /// A number or a text that a script can read.
@@ -143,17 +145,31 @@ impl ModuleDef for Execution {
         shelf.function(
             "tag",
             move |ctx: Ctx<'js>, name: Coerced<String>, value: Value<'js>| {
-                if !(value.is_string() || value.is_number() || value.is_bool()) {
-                    let message = format!("the tag `{}` must be a string, a number or a boolean", name.0);
-                    return Err(Exception::throw_type(&ctx, &message));
-                }
+                let value = label(&ctx, "tag", &name.0, &value)?;
                 past_init(&ctx, &me, "tags of the virtual user")?;
-                me.tag(&name.0, &value.get::<Coerced<String>>()?.0);
-                Ok(())
+                me.tag(&name.0, &value);
+                Ok::<_, rquickjs::Error>(())
             },
         )?;
         let me = host.clone();
         shelf.function("untag", move |name: Coerced<String>| me.untag(&name.0))?;
+        let me = host.clone();
+        shelf.function("metadata", move |ctx: Ctx<'js>| {
+            past_init(&ctx, &me, "metadata of the virtual user")?;
+            object(&ctx, &me.labels.metadata().unwrap_or_default())
+        })?;
+        let me = host.clone();
+        shelf.function(
+            "note",
+            move |ctx: Ctx<'js>, name: Coerced<String>, value: Value<'js>| {
+                let value = label(&ctx, "metadata", &name.0, &value)?;
+                past_init(&ctx, &me, "metadata of the virtual user")?;
+                me.note(&name.0, &value);
+                Ok::<_, rquickjs::Error>(())
+            },
+        )?;
+        let me = host.clone();
+        shelf.function("forget", move |name: Coerced<String>| me.unnote(&name.0))?;
         let me = host.clone();
         shelf.function("abort", move |ctx: Ctx<'js>, reason: Opt<Coerced<String>>| {
             abort(&ctx, &me, reason.0)
@@ -208,11 +224,24 @@ fn ask(ctx: &Ctx<'_>, host: &Host, field: usize) -> Result<Answer> {
 /// The tags that a sample would carry now.
 fn tags<'js>(ctx: &Ctx<'js>, host: &Rc<Host>) -> Result<Object<'js>> {
     past_init(ctx, host, "tags of the virtual user")?;
+    object(ctx, &host.workshop.registry.tags(host.context()))
+}
+
+fn object<'js>(ctx: &Ctx<'js>, pairs: &TagSet) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
-    for (name, value) in host.workshop.registry.tags(host.context()).iter() {
+    for (name, value) in pairs.iter() {
         object.set(name, value)?;
     }
     Ok(object)
+}
+
+/// The text of a value that a sample can carry; `what` it is to be there.
+fn label<'js>(ctx: &Ctx<'js>, what: &str, name: &str, value: &Value<'js>) -> Result<String> {
+    if !(value.is_string() || value.is_number() || value.is_bool()) {
+        let message = format!("the {what} `{name}` must be a string, a number or a boolean");
+        return Err(Exception::throw_type(ctx, &message));
+    }
+    Ok(value.get::<Coerced<String>>()?.0)
 }
 
 /// Ends the test: nothing of the script runs any more, not even a `finally`.

@@ -242,7 +242,9 @@ impl<'a> Tally<'a> {
             None => host.expected.borrow().judge(hop.status),
         };
         let epoch = &host.workshop.epoch;
-        let tags = recorder.http(hop.series(call.context, name, expected), hop.record(epoch));
+        let tags = host.remarked(call.metadata.as_ref(), || {
+            recorder.http(hop.series(call.context, name, expected), hop.record(epoch))
+        });
         if let (Some(trail), Some(ids)) = (&host.trail, hop.trace) {
             let failed = hop.failed(expected);
             let times = (epoch.nanos(hop.started), epoch.nanos(hop.ended));

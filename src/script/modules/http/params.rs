@@ -8,7 +8,7 @@ use rquickjs::{Class, Coerced, Ctx, FromJs, Object, Result, Value};
 
 use super::{body, jar::CookieJar, ranges_of};
 use crate::{
-    metrics::{NameId, TagsId},
+    metrics::{NameId, TagSet, TagsId},
     net::{Auth, Coding, JarChoice, NetError, Request, RequestCookie, code},
     pace::parse_duration,
     script::{
@@ -33,6 +33,8 @@ pub enum ResponseType {
 pub struct Call {
     /// Run, scenario and group tags, and those of the call.
     pub context: TagsId,
+    /// The metadata of its samples.
+    pub metadata: Option<TagSet>,
     /// A `name` tag that the call gives; it replaces the URL.
     pub explicit_name: Option<NameId>,
     /// The name that the first hop's URL gives.
@@ -80,6 +82,7 @@ pub fn prepare<'js>(
     };
     let mut call = Call {
         context: host.context(),
+        metadata: host.labels.metadata(),
         explicit_name: host
             .named
             .get()
