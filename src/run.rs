@@ -6,6 +6,7 @@
 
 mod api;
 mod breakpoint;
+mod calls;
 mod checkpoint;
 mod collect;
 mod display;
@@ -30,12 +31,10 @@ pub mod tunnel;
 mod tunnels;
 mod verify;
 
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Sender};
-use tokio::time::timeout;
 
 pub use breakpoint::{BreakpointOrder, criterion};
 pub use load::{Loaded, Prepared, load};
@@ -54,15 +53,14 @@ use self::traces::Traces;
 use self::tunnels::{Tunnels, View};
 use crate::config::{Config, Scenario};
 use crate::engine::{
-    self, AbortKind, Complaints, Control, EngineError, Handle, Level, Live, Place, Reason, ScriptStaff, Spec,
-    UrlStaff,
+    self, AbortKind, Complaints, Control, Handle, Live, Reason, ScriptStaff, Spec, UrlStaff,
 };
 use crate::metrics::machine::Machine;
-use crate::metrics::{Batch, Epoch, Recorder, Registry, TagSet, ThresholdSpec};
+use crate::metrics::{Batch, Epoch, Recorder, Registry, ThresholdSpec};
 use crate::net;
 use crate::output::{LivePage, RunState};
 use crate::report::saved::SavedBreakpoint;
-use crate::script::{Around, HttpDefaults, ScriptError, ScriptUser, Seat, Workshop};
+use crate::script::{HttpDefaults, Workshop};
 
 /// Runs a test from beginning to end, on the current thread's runtime.
 ///
@@ -91,7 +89,8 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
     let run = Run::prepare(order, loaded, tunnels)?;
     api::check(&run)?;
     let observer = Observer::open(&run, target.child()).await?;
-    let _api = api::open(&run, &observer.page).await?;
+    let (wish, wishes) = mpsc::channel(1);
+    let _api = api::open(&run, &observer.page, wish).await?;
     run.traces.show(&observer.page);
     let page = observer.page.clone();
     let order = &run.order.sampling;
@@ -122,14 +121,18 @@ async fn conduct(order: Order, target: &Target, tunnels: View) -> Result<Ending,
                 checkpoints.keep(&run, &page, &ask).await;
             }
         };
-        tokio::join!(checkpoints, insight::follow(&run, &ask));
+        let calls = run.grant(wishes, &batches);
+        tokio::join!(checkpoints, insight::follow(&run, &ask), calls);
         std::future::pending::<()>().await;
     };
     let steering = async {
-        match search {
+        let ending = match search {
             None => run.steer(handle, &batches, &page).await,
             Some(order) => breakpoint::seek(&run, order, (handle, control), (&batches, &page, live)).await,
-        }
+        };
+        // Whoever has a call under way is to be answered.
+        run.calm().await;
+        ending
     };
     let ending = tokio::select! {
         ending = steering => ending,
@@ -169,6 +172,8 @@ struct Run {
     /// What virtual users have complained of: it is said once.
     complaints: Arc<Complaints>,
 }
+    /// Held while `setup()` or `teardown()` is called.
+    playing: tokio::sync::Mutex<()>,
 
 impl Run {
     fn prepare(order: Order, loaded: Loaded, tunnels: View) -> Result<Run, RunError> {
@@ -212,6 +217,7 @@ impl Run {
             ladder: Mutex::default(),
             complaints: Arc::default(),
             order,
+            playing: tokio::sync::Mutex::default(),
             loaded,
             config,
         })
@@ -343,126 +349,10 @@ impl Run {
             }
         }
     }
-
-    /// Runs `setup()`, whose result every virtual user gets.
-    async fn set_up(&self, batches: &Sender<Batch>) -> Result<(), Ending> {
-        if self.config.no_setup || !self.loaded.exports("setup") {
-            return Ok(());
-        }
-        let result = self
-            .call("setup", self.config.setup_timeout, Vec::new(), batches)
-            .await?;
-        if let (Some(json), Prepared::Script { program, .. }) = (result, &self.loaded.subject) {
-            program.set_data(&json);
-        }
-        Ok(())
-    }
-
-    /// Runs `teardown(data)`.
-    async fn tear_down(&self, batches: &Sender<Batch>) -> Result<(), Ending> {
-        if self.config.no_teardown || !self.loaded.exports("teardown") {
-            return Ok(());
-        }
-        let data = match &self.loaded.subject {
-            Prepared::Script { program, .. } => program.data(),
-            Prepared::Url(_) => None,
-        };
-        self.call("teardown", self.config.teardown_timeout, vec![data], batches)
-            .await
-            .map(drop)
-    }
-
-    /// What a script can learn of the run outside of its scenarios.
-    fn around(&self) -> Option<Arc<dyn Around>> {
-        let live = self.live.get()?.clone();
-        Some(Arc::new(Place::apart(live, self.epoch)))
-    }
-
-    /// Calls `setup` or `teardown` in a virtual user of its own.
-    async fn call(
-        &self,
-        function: &'static str,
-        limit: Duration,
-        arguments: Vec<Option<Arc<str>>>,
-        batches: &Sender<Batch>,
-    ) -> Result<Option<String>, Ending> {
-        let Prepared::Script { program, .. } = &self.loaded.subject else {
-            return Ok(None);
-        };
-        let (program, net, http, epoch) = (program.clone(), self.net.clone(), self.http.clone(), self.epoch);
-        let run_tags = TagSet::from_pairs(&self.config.tags);
-        let control = self.control.clone();
-        let (around, tracing) = (self.around(), self.traces.tracing());
-        let task = move |recorder: Recorder| async move {
-            let shop = Workshop::new(program, recorder, epoch, net, http).traced(tracing.as_ref());
-            let shop = Rc::new(shop);
-            let tags = run_tags.with("group", &format!("::{function}"));
-            let (mut user, _) = ScriptUser::start(
-                shop,
-                Seat {
-                    tags,
-                    around,
-                    ..Seat::default()
-                },
-            )
-            .await?;
-            let call = timeout(limit, user.call(function, arguments));
-            tokio::select! {
-                result = call => Ok(result.ok().transpose()?),
-                // A graceful stop does not cut short what cleans up.
-                () = stopped(&control, function) => Ok(Some(None)),
-            }
-        };
-        let called: Result<Result<Option<Option<String>>, ScriptError>, EngineError> = match timeout(
-            limit.saturating_add(engine::SILENCE),
-            engine::solo(self.workers, self.registry.clone(), epoch, batches.clone(), task),
-        )
-        .await
-        {
-            Ok(called) => called,
-            // It cannot be interrupted, and does not come back.
-            Err(_) => {
-                self.control.abandon(Reason::Script {
-                    kind: AbortKind::Exception,
-                    message: format!("{function}() does not come back"),
-                });
-                Ok(Ok(None))
-            }
-        };
-        match called {
-            Ok(Ok(Some(result))) => Ok(result),
-            Ok(Ok(None)) => {
-                tracing::error!("{function}() took longer than {} s", limit.as_secs_f64());
-                Err(if function == "setup" {
-                    Ending::SetupTimeout
-                } else {
-                    Ending::TeardownTimeout
-                })
-            }
-            Ok(Err(error)) if error.aborted => Err(Ending::Aborted(error.message)),
-            Ok(Err(error)) => {
-                tracing::error!("{function}(): {error}");
-                Err(Ending::Exception(error.message))
-            }
-            Err(error) => Err(Ending::Panic(error.to_string())),
-        }
-    }
 }
 
 /// How often the initialisation of virtual users is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// Returns when `function` has to give up: `setup` at any stop; `teardown` only when a person wants the end at once, for a
-/// test that a threshold or the script has stopped has all the more to clean up.
-async fn stopped(control: &Control, function: &str) {
-    let give_up = || match function {
-        "setup" => control.level() > Level::Run,
-        _ => control.hurried(),
-    };
-    while !give_up() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
 
 impl From<Reason> for Ending {
     fn from(reason: Reason) -> Ending {

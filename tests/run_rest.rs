@@ -1,4 +1,5 @@
-//! The REST API of a run and the commands that speak to it: status, pause, resume, scale, stop, metrics, groups.
+//! The REST API of a run and the commands that speak to it: status, pause, resume, scale, stop, metrics, groups, setup and
+//! teardown.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -180,7 +181,9 @@ export default function () { group('outer', () => { group('inner', () => check(1
             400,
         ),
         ("POST", "/v1/status", "", 405),
-        ("POST", "/v1/setup", "", 405),
+        ("DELETE", "/v1/setup", "", 405),
+        ("PUT", "/v1/setup", "{", 400),
+        ("GET", "/v1/teardown", "", 405),
         ("GET", "/v1/metrics/nonsense", "", 404),
         ("GET", "/v2", "", 404),
     ] {
@@ -229,6 +232,100 @@ export default function () { console.log('in iteration'); }",
         "{said}"
     );
     assert!(!ended.stderr.contains("in iteration"), "{}", ended.stderr);
+}
+
+/// What a request about `setup()` is answered with.
+fn setup_data(steered: &Steered, method: &str, body: &str) -> Value {
+    let (status, answer) = steered.send(method, "/v1/setup", body);
+    assert_eq!(status, 200, "{method} {body}: {answer}");
+    assert_eq!(
+        (&answer["data"]["type"], &answer["data"]["id"]),
+        (&json!("setupData"), &json!("default"))
+    );
+    answer["data"]["attributes"].clone()
+}
+
+#[test]
+fn setup_and_teardown_are_called_when_somebody_asks() {
+    let script = Scripted::new(
+        "import { Counter } from 'k6/metrics';
+const calls = new Counter('calls');
+export const options = { vus: 2, iterations: 4 };
+export function setup() { calls.add(1); console.log('in setup'); return { v: 1 }; }
+export default function (data) { console.log(`iteration ${data.v}`); }
+export function teardown(data) { calls.add(1); console.log(`teardown ${data.v}`); }",
+    );
+    let console = script.file("console.log");
+    let order = [
+        "--paused",
+        "--no-setup",
+        "--no-teardown",
+        "--console-output",
+        &console,
+    ];
+    let steered = Steered::start(&script, &order);
+    steered.until("all to be ready", |run| run.attribute("status") == 4);
+    assert_eq!(setup_data(&steered, "GET", ""), json!({}));
+    assert_eq!(setup_data(&steered, "POST", ""), json!({ "data": { "v": 1 } }));
+    assert_eq!(setup_data(&steered, "GET", ""), json!({ "data": { "v": 1 } }));
+    assert_eq!(
+        setup_data(&steered, "PUT", r#"{"v":2, "more":"m"}"#),
+        json!({ "data": { "v": 2, "more": "m" } })
+    );
+    assert_eq!(setup_data(&steered, "PUT", ""), json!({}));
+    assert_eq!(setup_data(&steered, "PUT", "null"), json!({ "data": null }));
+    assert_eq!(
+        setup_data(&steered, "PUT", r#"{"v":3}"#),
+        json!({ "data": { "v": 3 } })
+    );
+    assert_eq!(steered.send("POST", "/v1/teardown", ""), (200, Value::Null));
+    steered.command(&["resume"]).expect(0);
+    let ended = steered.running.wait().expect(0);
+    // What they measure counts.
+    assert_eq!((ended.shown("calls"), ended.shown("iterations")), ("2", "4"));
+    let said = script.read("console.log");
+    for (text, times) in [
+        ("in setup", 1),
+        ("teardown 3", 1),
+        ("iteration 3", 4),
+        ("msg=", 6),
+    ] {
+        assert_eq!(said.matches(text).count(), times, "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_call_that_fails_is_answered_and_costs_the_run_nothing() {
+    let script = Scripted::new(
+        "export const options = { iterations: 1, teardownTimeout: '300ms' };
+export function setup() { throw new Error('not today'); }
+export default function (data) { if (data !== undefined) throw new Error('data'); }
+export function teardown() { for (;;) {} }",
+    );
+    let steered = Steered::start(&script, &["--paused", "--no-setup", "--no-teardown"]);
+    for (path, part) in [
+        ("/v1/setup", "setup(): Error: not today"),
+        ("/v1/teardown", "raise teardownTimeout"),
+    ] {
+        let (status, answer) = steered.send("POST", path, "");
+        let detail = answer["errors"][0]["detail"].as_str().unwrap_or_default();
+        assert!(status == 500 && detail.contains(part), "{status} {answer}");
+    }
+    steered.command(&["resume"]).expect(0);
+    steered.running.wait().expect(0);
+
+    // The run calls them itself as well, and a script need not have any.
+    let script = Scripted::new(
+        "import { sleep } from 'k6';
+export const options = { vus: 1, duration: '1h' };
+export default function () { sleep(0.02); }",
+    );
+    let steered = Steered::start(&script, &[]);
+    steered.until("iterations", |run| run.iterations() > 0.0);
+    assert_eq!(setup_data(&steered, "POST", ""), json!({}));
+    assert_eq!(steered.send("POST", "/v1/teardown", "").0, 200);
+    steered.patch(&json!({ "stopped": true }));
+    steered.running.wait().expect(103);
 }
 
 #[test]

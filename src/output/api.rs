@@ -18,7 +18,12 @@ const MOST: usize = 1 << 20;
 /// Who knows what requests mean.
 pub trait Api: Send + Sync + 'static {
     /// Status and body of the answer to a request; a body of nothing is none.
-    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (StatusCode, Value);
+    fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &[u8],
+    ) -> impl Future<Output = (StatusCode, Value)> + Send;
 }
 
 /// The REST API, served. Dropping it closes the port.
@@ -58,7 +63,7 @@ impl<A: Api> Answers for Door<A> {
                 );
             }
         };
-        let (status, value) = self.0.answer(&head.method, head.uri.path(), &body);
+        let (status, value) = self.0.answer(&head.method, head.uri.path(), &body).await;
         let text = match value {
             Value::Null => String::new(),
             Value::String(text) => return respond(status, "text/plain; charset=utf-8", text),

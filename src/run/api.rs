@@ -1,15 +1,17 @@
 //! The REST API of a run, in the dialect's shape (JSON:API): its status, which can be changed, its metrics and groups,
-//! and what `setup()` returned.
+//! what `setup()` returned, and calls of `setup()` and `teardown()`.
 
 use std::sync::{Arc, OnceLock};
 
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Run;
+use super::calls::{Part, Wish};
 use super::finish::setup_data;
 use super::load::Prepared;
-use super::order::RunError;
+use super::order::{Ending, RunError};
 use crate::config::{Config, TrendStat};
 use crate::engine::{Control, Level, Live, Reason};
 use crate::output::{Api, ApiServer, LivePage, RunState};
@@ -26,6 +28,8 @@ pub struct Desk {
     external: Option<u32>,
     /// Whether it is a search for the breaking point, whose steps are tests of their own.
     search: bool,
+    /// Who calls `setup()` and `teardown()`.
+    wishes: mpsc::Sender<Wish>,
 }
 
 /// Status and text of an answer that something is wrong.
@@ -35,7 +39,11 @@ type Refusal = (StatusCode, String);
 ///
 /// # Errors
 /// The address is not to be had.
-pub async fn open(run: &Run, page: &Arc<LivePage>) -> Result<Option<ApiServer>, RunError> {
+pub async fn open(
+    run: &Run,
+    page: &Arc<LivePage>,
+    wishes: mpsc::Sender<Wish>,
+) -> Result<Option<ApiServer>, RunError> {
     let Some(address) = run.order.address else {
         return Ok(None);
     };
@@ -47,6 +55,7 @@ pub async fn open(run: &Run, page: &Arc<LivePage>) -> Result<Option<ApiServer>, 
         stats: run.config.summary_trend_stats.clone(),
         external: external(&run.config),
         search: run.order.breakpoint.is_some(),
+        wishes,
     };
     let server = ApiServer::bind(address, desk).await.map_err(RunError::Api)?;
     tracing::info!("the REST API is at http://{}/v1/status", server.address());
@@ -63,7 +72,7 @@ fn external(config: &Config) -> Option<u32> {
 }
 
 impl Api for Desk {
-    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (StatusCode, Value) {
+    async fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (StatusCode, Value) {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let answer = match (method.as_str(), parts.as_slice()) {
             ("GET", ["ping"]) => Ok("ok".into()),
@@ -74,17 +83,19 @@ impl Api for Desk {
             ("GET", ["v1", "groups"]) => Ok(json!({ "data": self.groups() })),
             ("GET", ["v1", "groups", id]) => one(self.groups(), "group", id),
             ("GET", ["v1", "setup"]) => Ok(json!({ "data": self.setup() })),
-            (_, ["v1", "setup" | "teardown"]) => Err((
-                StatusCode::METHOD_NOT_ALLOWED,
-                "the run calls setup() and teardown() itself, once; GET /v1/setup shows the data".to_owned(),
-            )),
-            (_, ["v1", "status" | "metrics" | "groups", ..]) => Err((
+            ("POST", ["v1", "setup"]) => self
+                .call(Part::Setup)
+                .await
+                .map(|()| json!({ "data": self.setup() })),
+            ("PUT", ["v1", "setup"]) => self.give(body).map(|()| json!({ "data": self.setup() })),
+            ("POST", ["v1", "teardown"]) => self.call(Part::Teardown).await.map(|()| Value::Null),
+            (_, ["v1", "status" | "metrics" | "groups" | "setup" | "teardown", ..]) => Err((
                 StatusCode::METHOD_NOT_ALLOWED,
                 format!("there is no {method} of {path}"),
             )),
             _ => Err((
                 StatusCode::NOT_FOUND,
-                "there are /v1/status, /v1/metrics, /v1/groups and /v1/setup".to_owned(),
+                "there are /v1/status, /v1/metrics, /v1/groups, /v1/setup and /v1/teardown".to_owned(),
             )),
         };
         match answer {
@@ -180,7 +191,7 @@ impl Desk {
             }
         }
         if self.page.read().state == RunState::Finished {
-            return Err((StatusCode::CONFLICT, "the run has ended".to_owned()));
+            return Err(ended());
         }
         match paused {
             Some(true) => self.control.pause(),
@@ -238,9 +249,64 @@ impl Desk {
         resources
     }
 
-    /// What `setup()` returned.
+    /// What virtual users get for data; `undefined` is no data at all.
     fn setup(&self) -> Value {
-        json!({ "type": "setupData", "id": "default", "attributes": { "data": setup_data(&self.subject) } })
+        let mut attributes = Map::new();
+        if let Some(data) = setup_data(&self.subject) {
+            attributes.insert("data".to_owned(), data);
+        }
+        json!({ "type": "setupData", "id": "default", "attributes": attributes })
+    }
+
+    /// Has `setup()` or `teardown()` called now, whatever the run itself does about it.
+    async fn call(&self, part: Part) -> Result<(), Refusal> {
+        let stopping = || self.control.level() > Level::Run && part == Part::Setup;
+        let stopped = || (StatusCode::CONFLICT, "the run is being stopped".to_owned());
+        if stopping() {
+            return Err(stopped());
+        }
+        let (done, outcome) = oneshot::channel();
+        self.wishes.send(Wish { part, done }).await.map_err(|_| ended())?;
+        match outcome.await {
+            Ok(Ok(())) if stopping() => Err(stopped()),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(ending)) => Err((StatusCode::INTERNAL_SERVER_ERROR, why(part, ending))),
+            Err(_) => Err(ended()),
+        }
+    }
+
+    /// Has virtual users that have not begun yet get this for data, as if `setup()` had returned it.
+    fn give(&self, body: &[u8]) -> Result<(), Refusal> {
+        let Prepared::Script { program, .. } = &self.subject else {
+            let text = "a request without a script takes no data".to_owned();
+            return Err((StatusCode::CONFLICT, text));
+        };
+        if body.is_empty() {
+            program.set_data(None);
+            return Ok(());
+        }
+        let data: Value = serde_json::from_slice(body)
+            .map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))?;
+        program.set_data(Some(&data.to_string()));
+        Ok(())
+    }
+}
+
+fn ended() -> Refusal {
+    (StatusCode::CONFLICT, "the run has ended".to_owned())
+}
+
+/// What is said of a call that failed.
+fn why(part: Part, ending: Ending) -> String {
+    let name = part.name();
+    match ending {
+        Ending::Exception(message) | Ending::Aborted(message) | Ending::Panic(message) => {
+            format!("{name}(): {message}")
+        }
+        Ending::SetupTimeout | Ending::TeardownTimeout => {
+            format!("{name}() took too long and was ended; raise {name}Timeout if it needs more")
+        }
+        other => format!("{name}() did not return: {}", other.name()),
     }
 }
 

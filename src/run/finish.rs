@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 
+use super::calls::stopped;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;

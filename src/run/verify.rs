@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calls::stopped;
 use super::load::Prepared;
 use super::order::Ending;
-use super::{Run, finish, stopped};
+use super::{Run, finish};
 use crate::engine::{self, EngineError};
 use crate::metrics::{Collector, Recorder, Snapshot, TagSet};
 use crate::report::Verification;

@@ -34,7 +34,7 @@ pub struct Program {
     env: BTreeMap<String, String>,
     library: Library,
     files: Mutex<FxHashMap<PathBuf, Bytes>>,
-    data: OnceLock<Arc<str>>,
+    data: Mutex<Option<Arc<str>>>,
     arrays: SharedArrays,
     options: OnceLock<Arc<str>>,
     overrides: OnceLock<Arc<str>>,
@@ -73,7 +73,7 @@ impl Program {
             env,
             library,
             files: Mutex::default(),
-            data: OnceLock::new(),
+            data: Mutex::default(),
             arrays: SharedArrays::default(),
             options: OnceLock::new(),
             overrides: OnceLock::new(),
@@ -96,14 +96,14 @@ impl Program {
         &self.env
     }
 
-    /// What `setup()` returned, as JSON; each virtual user parses it once.
+    /// What `setup()` returned, as JSON; each virtual user parses it once, when it begins its first iteration.
     pub fn data(&self) -> Option<Arc<str>> {
-        self.data.get().cloned()
+        self.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps what `setup()` returned; only the first call counts.
-    pub fn set_data(&self, json: &str) {
-        let _ = self.data.set(json.into());
+    /// Keeps what `setup()` returned, or what somebody gives instead; nothing is `undefined`.
+    pub fn set_data(&self, json: Option<&str>) {
+        *self.data.lock().unwrap_or_else(PoisonError::into_inner) = json.map(Arc::from);
     }
 
     /// The options that the run goes by, as JSON in the form of a script's.

@@ -123,7 +123,7 @@ fn setup_data_env_and_counters_reach_the_iteration() {
                     throw new Error(JSON.stringify([__VU, __ITER, __ENV.COLOUR, data]));
             }",
         );
-        workshop.program.set_data("{\"token\":7}");
+        workshop.program.set_data(Some("{\"token\":7}"));
         let env = BTreeMap::from([("COLOUR".to_owned(), "red".to_owned())]);
         let (mut user, _) = ScriptUser::start(workshop, Seat { env, ..seat(4) })
             .await
