@@ -28,6 +28,7 @@ mod suite;
 mod target;
 mod traces;
 pub mod tunnel;
+mod tunnel_page;
 mod tunnels;
 mod verify;
 
@@ -171,9 +172,9 @@ struct Run {
     ladder: Mutex<Option<SavedBreakpoint>>,
     /// What virtual users have complained of: it is said once.
     complaints: Arc<Complaints>,
-}
     /// Held while `setup()` or `teardown()` is called.
     playing: tokio::sync::Mutex<()>,
+}
 
 impl Run {
     fn prepare(order: Order, loaded: Loaded, tunnels: View) -> Result<Run, RunError> {
@@ -216,8 +217,8 @@ impl Run {
             tunnels,
             ladder: Mutex::default(),
             complaints: Arc::default(),
-            order,
             playing: tokio::sync::Mutex::default(),
+            order,
             loaded,
             config,
         })

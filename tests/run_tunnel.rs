@@ -81,6 +81,12 @@ fn saved(path: &str) -> Value {
 }
 
 fn promtool_accepts(page: &str) {
+    let said = advice(page);
+    assert!(said.is_empty(), "{said:?}");
+}
+
+/// What promtool says of a page that it can read.
+fn advice(page: &str) -> Vec<String> {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -91,7 +97,9 @@ fn promtool_accepts(page: &str) {
     std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
     let checked = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.is_empty(), "{said}");
+    // 3: there is advice. 1: it cannot be read.
+    assert!(matches!(checked.status.code(), Some(0 | 3)), "{said}");
+    said.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -307,6 +315,88 @@ fn nothing_stays_behind_when_a_run_is_killed() {
 }
 
 /// What a run says whose login shell is this one, with the sampler's section of the summary if there is one.
+#[test]
+fn a_tunnel_alone_has_pages_of_itself_and_of_the_server() {
+    let setting = Setting::new();
+    let (host, address) = (setting.sshd.to("tester"), format!("127.0.0.1:{}", free_port()));
+    let forward = format!("auto:{}", setting.server.address);
+    // This test is a process of that server.
+    let pid = std::process::id().to_string();
+    let open = setting.home.tunnel(
+        &host,
+        &[
+            "--forward",
+            &forward,
+            "--metrics-addr",
+            &address,
+            "--watch",
+            &pid,
+            "--sample-interval",
+            "200ms",
+        ],
+    );
+    for _ in 0..3 {
+        ssh_support::fetch(&open.address(), "/").unwrap();
+    }
+    let label = format!("host=\"{host}\"");
+    let page = eventually(LIMIT, "a page with all numbers", || {
+        let page = run_support::get(&address, "/metrics").ok()?;
+        let whole = sum(&page, "loadgen_tunnel_connections_opened_total", &[&label]) >= 3.0
+            && sum(&page, "loadgen_tunnel_round_trip_seconds_count", &[]) >= 2.0
+            && sum(&page, "loadgen_target_process_resident_memory_bytes", &[&label]) > 1e6;
+        whole.then_some(page)
+    });
+    promtool_accepts(&page);
+    assert!(sum(&page, "loadgen_tunnel_lanes_up", &[&label]) > 0.9, "{page}");
+    assert!(page.contains("loadgen_target_cpu_utilization_ratio{"), "{page}");
+    // There is no run.
+    for absent in [
+        "loadgen_run",
+        "loadgen_http",
+        "loadgen_scenario",
+        "loadgen_validity",
+    ] {
+        assert!(!page.contains(absent), "{absent} in\n{page}");
+    }
+    let remote = eventually(LIMIT, "the server's page", || {
+        let page = run_support::get(&address, "/metrics/remote").ok()?;
+        (sum(&page, "loadgen_remote_samples_total", &[&label]) >= 3.0).then_some(page)
+    });
+    // Names that node_exporter has given are as they are.
+    let own = advice(&remote);
+    assert!(own.iter().all(|line| line.starts_with("node_")), "{own:?}");
+    for part in [
+        "node_memory_MemAvailable_bytes{",
+        "node_cpu_seconds_total{",
+        "loadgen_remote_cpu_seconds_total{",
+        "loadgen_target_process_cpu_cores{",
+    ] {
+        assert!(remote.contains(part), "{part} in\n{remote}");
+    }
+    assert!((sum(&remote, "loadgen_remote_up", &[&label]) - 1.0).abs() < 0.1);
+    // Every field, as node_exporter has it.
+    for line in std::fs::read_to_string("/proc/meminfo").unwrap().lines() {
+        let (name, value) = line.split_once(':').unwrap();
+        let unit = if value.ends_with(" kB") { "_bytes" } else { "" };
+        let family = format!(
+            "\nnode_memory_{}{unit}{{",
+            name.replace('(', "_").replace(')', "")
+        );
+        assert!(remote.contains(&family), "{family} in\n{remote}");
+    }
+    open.stop();
+    eventually(LIMIT, "all sessions end", || {
+        setting.sshd.sessions().is_empty().then_some(())
+    });
+
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for (address, said) in [(&*taken, "is in use"), ("nowhere", "ADDRESS:PORT")] {
+        let ended = setting.home.refused(&host, &["--metrics-addr", address]);
+        ended.says(&["--metrics-addr", said]);
+    }
+}
+
 fn sampled(
     setup: &Setup,
     user: &str,

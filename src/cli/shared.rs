@@ -209,7 +209,7 @@ impl ResultArgs {
             profile: None,
             demo: None,
             breakpoint: None,
-            sampling: self.sampling()?,
+            sampling: sampling(&self.watch, self.sample_interval.as_deref(), self.sample_local)?,
             tunnels: Vec::new(),
             ignore_outages: false,
             outputs,
@@ -306,36 +306,37 @@ impl ResultArgs {
         )
         .map_err(|error| error.to_string())
     }
-
-    /// What is sampled, and how often.
-    fn sampling(&self) -> Result<SamplingOrder, String> {
-        let watches: Result<Vec<Watch>, _> = self.watch.iter().map(|text| text.parse()).collect();
-        let interval = match &self.sample_interval {
-            None => SamplingOrder::default().interval,
-            Some(text) => parse_duration(text).map_err(|error| format!("--sample-interval: {error}"))?,
-        };
-        if interval < SHORTEST_SAMPLE {
-            return Err(format!(
-                "--sample-interval: it must be at least {} ms, or sampling itself is a load",
-                SHORTEST_SAMPLE.as_millis()
-            ));
-        }
-        if interval > LONGEST_SAMPLE {
-            return Err(format!(
-                "--sample-interval: it must be at most {} s, or a target that is sampled looks like one that does not answer",
-                LONGEST_SAMPLE.as_secs()
-            ));
-        }
-        Ok(SamplingOrder {
-            local: self.sample_local,
-            elsewhere: true,
-            watches: watches.map_err(|error| error.to_string())?,
-            interval,
-        })
-    }
 }
 
-fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
+/// What is sampled, and how often: `watch`, `interval` and `local` as they were typed.
+pub fn sampling(watch: &[String], interval: Option<&str>, local: bool) -> Result<SamplingOrder, String> {
+    let watches: Result<Vec<Watch>, _> = watch.iter().map(|text| text.parse()).collect();
+    let interval = match interval {
+        None => SamplingOrder::default().interval,
+        Some(text) => parse_duration(text).map_err(|error| format!("--sample-interval: {error}"))?,
+    };
+    if interval < SHORTEST_SAMPLE {
+        return Err(format!(
+            "--sample-interval: it must be at least {} ms, or sampling itself is a load",
+            SHORTEST_SAMPLE.as_millis()
+        ));
+    }
+    if interval > LONGEST_SAMPLE {
+        return Err(format!(
+            "--sample-interval: it must be at most {} s, or a target that is sampled looks like one that does not answer",
+            LONGEST_SAMPLE.as_secs()
+        ));
+    }
+    Ok(SamplingOrder {
+        local,
+        elsewhere: true,
+        watches: watches.map_err(|error| error.to_string())?,
+        interval,
+    })
+}
+
+/// Where `/metrics` is to be, if anywhere.
+pub fn metrics(address: Option<&str>) -> Result<Option<SocketAddr>, String> {
     let address = address.unwrap_or(METRICS);
     if address == "off" {
         return Ok(None);

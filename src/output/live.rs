@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::metrics::{Exemplars, HostSample, Snapshot, SpanStats, TunnelSample};
+use crate::metrics::{Contains, Exemplars, HostSample, Snapshot, SpanStats, Trend, TunnelSample};
 
 use super::families::Format;
 use super::process;
@@ -34,10 +34,21 @@ struct State {
 impl LivePage {
     /// A page without numbers yet.
     pub fn new(info: RunInfo) -> Arc<LivePage> {
-        let page = Page {
+        LivePage::of(Page {
             info,
             ..Page::default()
-        };
+        })
+    }
+
+    /// A page of a tunnel that is held open by itself, without a run.
+    pub fn of_tunnel() -> Arc<LivePage> {
+        LivePage::of(Page {
+            held: Some(Trend::new(Contains::Time)),
+            ..Page::default()
+        })
+    }
+
+    fn of(page: Page) -> Arc<LivePage> {
         Arc::new(LivePage {
             state: Mutex::new(State { page, last: None }),
             scraped: Notify::new(),
@@ -169,6 +180,13 @@ impl LivePage {
     /// Shows these numbers of the tunnels.
     pub fn publish_tunnels(&self, samples: Vec<TunnelSample>) {
         self.lock().page.tunnels = samples;
+    }
+
+    /// Shows these numbers of the tunnel that is held open by itself, and all its round trips.
+    pub fn publish_tunnel(&self, sample: TunnelSample, round_trips: Trend) {
+        let page = &mut self.lock().page;
+        page.tunnels = vec![sample];
+        page.held = Some(round_trips);
     }
 
     /// Shows the run in this state.

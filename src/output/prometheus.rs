@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, TunnelSample};
+use crate::metrics::{Exemplars, Snapshot, SpanDrop, SpanStats, Trend, TunnelSample};
 use crate::pace::Offered;
 
 use super::custom;
@@ -19,6 +19,7 @@ use super::remote::HostView;
 use super::tell::TellCounts;
 use super::tunnel;
 
+mod own;
 mod view;
 
 use view::View;
@@ -134,6 +135,8 @@ pub struct Page {
     pub hosts: Vec<HostView>,
     /// What requests go through, if anything.
     pub tunnels: Vec<TunnelSample>,
+    /// Round trips through a tunnel that is held open by itself; there is nothing of a run on the page then.
+    pub held: Option<Trend>,
     pub process: ProcessUsage,
     /// What became of the samples that were pushed, if any are.
     pub pushes: Option<Arc<PushCounts>>,
@@ -172,6 +175,12 @@ pub fn render_otlp(page: &Page, stamp: &OtlpStamp) -> Vec<(Vec<u8>, usize)> {
 
 fn families(page: &Page) -> Families {
     let mut families = Families::default();
+    if page.held.is_some() {
+        own::families(page, &mut families);
+        machines(page, &mut families);
+        tunnel::families(page, &mut families);
+        return families;
+    }
     run(page, &mut families);
     let empty = [];
     let rows = page

@@ -85,6 +85,9 @@ pub(super) fn families(page: &Page, families: &mut Families) {
 
 fn round_trips(page: &Page, families: &mut Families) {
     let mut buckets = Buckets::seconds();
+    if let Some(trend) = &page.held {
+        buckets.add(trend);
+    }
     if let Some(snapshot) = &page.snapshot
         && let Some(metric) = snapshot.registry().lookup(ROUND_TRIP)
     {

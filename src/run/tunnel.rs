@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::order::RunError;
 use super::signals::Requests;
+use super::tunnel_page::TunnelPage;
+use super::tunnels::host;
 use crate::metrics::TunnelSample;
 use crate::output::Progress;
 use crate::remote::ssh::{Connector, Destination, SshError, SshOptions};
 use crate::remote::tunnel::{Forwards, Port, Tunnel};
 use crate::report::humanize_bytes;
+
+pub use super::tunnel_page::PageOrder;
 
 /// Where to, and what for.
 #[derive(Clone, Debug)]
@@ -87,35 +92,70 @@ pub enum Held {
 const SHOW: Duration = Duration::from_secs(1);
 const SHOW_PLAIN: Duration = Duration::from_secs(10);
 
-/// Keeps a tunnel open until a signal, with live counters. `print` gets what goes to standard output.
+/// Keeps a tunnel open until a signal, with live counters, and a page of metrics if one is asked for. `print` gets what goes to
+/// standard output.
 ///
 /// # Errors
-/// It does not come to be.
-pub async fn hold(order: &TunnelOrder, progress: &Progress, print: impl Fn(&str)) -> Result<Held, SshError> {
+/// It does not come to be, or the page does not.
+pub async fn hold(
+    order: &TunnelOrder,
+    shown: Option<&PageOrder>,
+    progress: &Progress,
+    print: impl Fn(&str),
+) -> Result<Held, RunError> {
+    let mut page = match shown {
+        Some(shown) => Some(TunnelPage::bind(shown).await?),
+        None => None,
+    };
     let connector = Arc::new(Connector::new(&order.destination, &order.ssh)?);
+    let server = host(order, connector.clone());
     let mut tunnel = Tunnel::open(connector, &order.destination, &order.forwards, &order.ssh)?;
     let watch = tunnel.watch();
     watch.keep_warm(order.ssh.ssh_warm as usize);
+    if let (Some(page), Some(shown)) = (&mut page, shown) {
+        page.publish(&watch);
+        page.sample(shown, server).await?;
+    }
     // Before anybody is told that there is something to stop.
     let mut stop = Requests::listen();
     let mut text = format!("tunnel to {}\n", tunnel.account());
     for port in tunnel.ports() {
         let _ = writeln!(text, "  {}", described(port));
     }
+    if let Some(page) = &page {
+        let address = page.address();
+        let _ = writeln!(
+            text,
+            "metrics at http://{address}/metrics and http://{address}/metrics/remote"
+        );
+    }
     text.push_str("open until Ctrl-C\n");
     print(&text);
     let ended = loop {
+        let follow = async {
+            match &mut page {
+                Some(page) => page.follow().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = stop.next() => break Held::Stopped,
             () = tokio::time::sleep(SHOW) => {}
+            () = follow => {}
         }
         if let Some(error) = watch.failure() {
             break Held::Lost(error);
+        }
+        if let Some(page) = &mut page {
+            page.publish(&watch);
         }
         progress.line(&figures(&watch.sample()), SHOW_PLAIN);
     };
     progress.end_line();
     let last = watch.sample();
+    if let Some(page) = page {
+        page.close().await;
+    }
     tunnel.close();
     print(&format!("{}\n", figures(&last)));
     Ok(ended)

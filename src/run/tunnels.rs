@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Run;
 use super::order::{Order, RunError};
 use super::sampling::RemoteHost;
-use super::tunnel::described;
+use super::tunnel::{TunnelOrder, described};
 use crate::metrics::tunnel::{OUTAGE, define};
 use crate::metrics::{
     Batch, Contains, Epoch, HttpRecord, Kind, Outage, Registry, Sample, Snapshot, TagSet, TagsId,
@@ -60,6 +60,35 @@ struct Host {
     ports: Vec<u16>,
 }
 
+impl Host {
+    fn of(order: &TunnelOrder, connector: Arc<Connector>) -> Host {
+        let forwards = order.forwards.as_slice().iter();
+        let own = forwards.filter(|forward| forward.is_of_the_server());
+        Host {
+            name: order.destination.to_string().into(),
+            connector,
+            ports: own.map(|forward| forward.port).collect(),
+        }
+    }
+
+    fn to_sample(&self) -> RemoteHost {
+        let connector = self.connector.clone();
+        RemoteHost {
+            name: self.name.clone(),
+            pipe: Box::new(move || match connector.shell() {
+                Ok(pipe) => Ok(Box::new(pipe)),
+                Err(error) => Err(io::Error::other(error)),
+            }),
+            ports: self.ports.clone(),
+        }
+    }
+}
+
+/// The server of a tunnel, as a host to sample.
+pub fn host(order: &TunnelOrder, connector: Arc<Connector>) -> RemoteHost {
+    Host::of(order, connector).to_sample()
+}
+
 #[derive(Clone, Debug)]
 struct Seen {
     watch: Watch,
@@ -78,17 +107,7 @@ impl Tunnels {
         let mut view = View::default();
         for asked in &order.tunnels {
             let connector = Arc::new(Connector::new(&asked.destination, &asked.ssh)?);
-            let own = asked
-                .forwards
-                .as_slice()
-                .iter()
-                .filter(|forward| forward.is_of_the_server());
-            let host = Host {
-                name: asked.destination.to_string().into(),
-                connector: connector.clone(),
-                ports: own.map(|forward| forward.port).collect(),
-            };
-            view.hosts.push(host);
+            view.hosts.push(Host::of(asked, connector.clone()));
             if asked.forwards.as_slice().is_empty() {
                 // It is only looked at: whoever has to be asked is asked now.
                 drop(connector.connect(&Stop::default())?);
@@ -131,18 +150,7 @@ impl View {
 
     /// The servers, as hosts to sample. Each has a session of its own for that.
     pub fn remote_hosts(&self) -> Vec<RemoteHost> {
-        let host = |host: &Host| {
-            let connector = host.connector.clone();
-            RemoteHost {
-                name: host.name.clone(),
-                pipe: Box::new(move || match connector.shell() {
-                    Ok(pipe) => Ok(Box::new(pipe)),
-                    Err(error) => Err(io::Error::other(error)),
-                }),
-                ports: host.ports.clone(),
-            }
-        };
-        self.hosts.iter().map(host).collect()
+        self.hosts.iter().map(Host::to_sample).collect()
     }
 
     /// What runs a command on the first of the servers.
@@ -459,6 +467,7 @@ mod tests {
                 sample(2500, builtin::ITERATIONS, 1.0),
                 sample(1500, builtin::VUS, 3.0),
             ],
+            ..Batch::default()
         });
         let is_marked = |tags| registry.tags(tags).get(OUTAGE) == Some("true");
         let http: Vec<bool> = marked.http.iter().map(|record| is_marked(record.tags)).collect();
@@ -467,7 +476,6 @@ mod tests {
             .samples
             .iter()
             .map(|sample| is_marked(sample.tags))
-            ..Batch::default()
             .collect();
         assert_eq!(samples, [true, false, false]);
         assert_eq!(registry.tags(marked.http[1].tags).get("name"), Some("x"));

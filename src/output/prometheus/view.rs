@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::metrics::{self, MetricId, Row, TagSet, Trend, Value, builtin};
 
 use super::super::families::{Buckets, Exemplar, Families, Labels, labels};
-use super::Page;
+use super::{Page, own};
 
 /// The rows of a page's snapshot; none before the first one.
 pub(super) struct View<'a> {
@@ -378,36 +378,7 @@ impl View<'_> {
             Vec::new(),
             &timer,
         );
-        let Page {
-            process,
-            scrape_duration,
-            scrapes,
-            ..
-        } = self.page;
-        families.counter(
-            "loadgen_process_cpu_seconds_total",
-            "CPU time that the generator used, user and system.",
-            Vec::new(),
-            process.cpu_seconds,
-        );
-        families.gauge(
-            "loadgen_process_resident_memory_bytes",
-            "Memory of the generator.",
-            Vec::new(),
-            process.resident_bytes as f64,
-        );
-        families.gauge(
-            "loadgen_scrape_duration_seconds",
-            "Time it took to make the previous page.",
-            Vec::new(),
-            scrape_duration.as_secs_f64(),
-        );
-        families.counter(
-            "loadgen_scrapes_total",
-            "Pages asked for before this one.",
-            Vec::new(),
-            *scrapes as f64,
-        );
+        own::families(self.page, families);
         let losses = self
             .page
             .snapshot
