@@ -298,6 +298,11 @@ fn the_page_of_the_target_is_node_exporters() {
         compared += 1;
     }
     assert!(compared > 60, "only {compared} families");
+    let memory = |families: &BTreeMap<String, (String, String, Vec<String>)>| -> Vec<String> {
+        let names = families.keys().filter(|name| name.starts_with("node_memory_"));
+        names.cloned().collect()
+    };
+    assert_eq!(memory(&own_families), memory(&real_families));
     for name in [
         "node_cpu_seconds_total",
         "node_memory_MemAvailable_bytes",

@@ -8,7 +8,7 @@ mod counters;
 
 use std::sync::Arc;
 
-pub use counters::{CpuCounters, DiskCounters, HostCounters, PressureCounters, Uname};
+pub use counters::{CpuCounters, DiskCounters, HostCounters, MemoryField, PressureCounters, Uname};
 
 /// One reading of one machine. Fractions are 0–1, sizes are bytes, `at` is nanoseconds since the run's epoch.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -114,14 +114,16 @@ impl HostSample {
         Some(f64::from(tasks) / f64::from(self.cores))
     }
 
-    /// CPU of all sampled processes, in cores: 1.0 is one core kept fully busy.
+    /// CPU of all sampled processes, in cores: 1.0 is one core kept fully busy. A process under two names counts once.
     pub fn processes_cpu_cores(&self) -> f64 {
-        self.processes.iter().map(|process| process.cpu_cores).sum()
+        let own = |process: &ProcessSample| process.cpu_cores - process.repeated.cpu_cores;
+        self.processes.iter().map(own).sum::<f64>().max(0.0)
     }
 
-    /// Resident memory of all sampled processes, in bytes. Pages that they share count once for each.
+    /// Resident memory of all sampled processes, in bytes. Pages that they share count once for each process.
     pub fn processes_rss(&self) -> u64 {
-        self.processes.iter().map(|process| process.rss).sum()
+        let own = |process: &ProcessSample| process.rss.saturating_sub(process.repeated.rss);
+        self.processes.iter().map(own).sum()
     }
 }
 
@@ -255,6 +257,15 @@ pub struct ProcessSample {
     pub files: Option<Used>,
     /// How often it had ended and was found again.
     pub restarts: u32,
+    /// The part that is of processes which stand under an earlier name, too.
+    pub repeated: Repeated,
+}
+
+/// What sums are not to count twice.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Repeated {
+    pub cpu_cores: f64,
+    pub rss: u64,
 }
 
 impl Default for ProcessSample {
@@ -269,6 +280,7 @@ impl Default for ProcessSample {
             fds: None,
             files: None,
             restarts: 0,
+            repeated: Repeated::default(),
         }
     }
 }

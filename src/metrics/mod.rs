@@ -31,8 +31,8 @@ pub mod utc;
 pub use collector::Collector;
 pub use exemplars::{Exemplar, Exemplars};
 pub use host::{
-    CpuCounters, DiskCounters, DiskUse, GroupUse, HostCounters, HostSample, ListenDrops, NetworkUse,
-    Pressure, PressureCounters, ProcessSample, SocketCounts, Uname, Used,
+    CpuCounters, DiskCounters, DiskUse, GroupUse, HostCounters, HostSample, ListenDrops, MemoryField,
+    NetworkUse, Pressure, PressureCounters, ProcessSample, Repeated, SocketCounts, Uname, Used,
 };
 pub use http::{HttpKey, HttpRecord, MethodTag, Proto, TlsTag, error_text};
 pub use judge::judged;

@@ -5,6 +5,8 @@
 //! cannot be understood is `None`, never a panic. The formats are those of proc(5); where a field has a history, the
 //! parser says from which kernel on it exists.
 
+use crate::metrics::MemoryField;
+
 /// Clock ticks per second in `/proc` (`USER_HZ`): part of Linux's user ABI, 100 on every architecture that Rust's
 /// standard library supports, whatever the kernel's own `CONFIG_HZ` is (`include/asm-generic/param.h`).
 pub const TICKS_PER_SECOND: f64 = 100.0;
@@ -260,15 +262,23 @@ pub fn swap(text: &str) -> Option<(u64, u64)> {
     Some((total, kilobytes(text, "SwapFree")?.min(total)))
 }
 
-/// Every field of `/proc/meminfo` that is a size, in bytes, by its name.
-pub fn memory_fields(text: &str) -> Vec<(String, u64)> {
+/// Every field of `/proc/meminfo`.
+pub fn memory_fields(text: &str) -> Vec<MemoryField> {
     let field = |line: &str| {
         let (name, value) = line.split_once(':')?;
         let mut parts = value.split_ascii_whitespace();
         let number: u64 = parts.next()?.parse().ok()?;
         // `HugePages_Total` and its like are plain counts, without a unit.
-        (parts.next() == Some("kB")).then_some(())?;
-        Some((name.trim().to_owned(), number.checked_mul(1024)?))
+        let unit = match parts.next() {
+            Some("kB") => 1024,
+            None => 1,
+            Some(_) => return None,
+        };
+        Some(MemoryField {
+            name: name.trim().to_owned(),
+            value: number.checked_mul(unit)?,
+            bytes: unit > 1,
+        })
     };
     text.lines().filter_map(field).collect()
 }

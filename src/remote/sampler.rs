@@ -9,7 +9,7 @@ mod meter;
 mod parts;
 mod tracked;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -364,8 +364,9 @@ impl Sampler {
     fn processes(&mut self, told: &BTreeMap<u32, Told>, clock: f64) {
         let elapsed = clock - self.processes_at;
         self.processes_at = clock;
+        let mut counted = BTreeSet::new();
         for tracked in &mut self.tracked {
-            let (sample, lost) = tracked.sample(told, elapsed, self.page);
+            let (sample, lost) = tracked.sample(told, elapsed, self.page, &mut counted);
             self.meter.sample.processes.extend(sample);
             let replaceable = !matches!(tracked.watch.wanted, Wanted::Pid(_));
             if lost {

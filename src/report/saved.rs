@@ -26,6 +26,7 @@ pub use build::Facts;
 pub use course::SavedCourse;
 pub use file::{Checkpoint, Destination, SaveError};
 pub use histogram::{SavedBuckets, SavedTrend};
+pub use hosts::REPEATED;
 pub use ladder::{PROBE, SavedBounds, SavedBreakpoint, SavedRecovery, SavedStep};
 pub use query::{Series, count, rate, trend};
 pub use read::ReadError;

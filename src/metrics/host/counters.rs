@@ -20,8 +20,8 @@ pub struct HostCounters {
     pub switches: Option<u64>,
     /// Load averages over 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
-    /// Fields of `/proc/meminfo`, in bytes.
-    pub memory: Vec<(String, u64)>,
+    /// Fields of `/proc/meminfo`.
+    pub memory: Vec<MemoryField>,
     pub cpu_pressure: Option<PressureCounters>,
     pub memory_pressure: Option<PressureCounters>,
     pub io_pressure: Option<PressureCounters>,
@@ -40,6 +40,15 @@ pub struct HostCounters {
     pub vm: Vec<(String, u64)>,
     /// CPU seconds that the sampler itself has used.
     pub sampler_cpu: Option<f64>,
+}
+
+/// A field of `/proc/meminfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryField {
+    pub name: String,
+    pub value: u64,
+    /// Whether it is in bytes, and not a plain count.
+    pub bytes: bool,
 }
 
 /// `uname(2)`.

@@ -100,11 +100,17 @@ const NETWORK: [&str; 16] = [
 pub(super) fn families(counters: &HostCounters, page: &mut Page) {
     machine(counters, page);
     counters.cpus.iter().for_each(|cpu| core(cpu, page));
-    for (name, bytes) in &counters.memory {
+    for field in &counters.memory {
         // `Active(anon)` is `Active_anon` in names.
-        let name = name.replace('(', "_").replace(')', "");
-        let help = format!("Memory information field {name}_bytes.");
-        page.gauge(&format!("node_memory_{name}_bytes"), &help, &[], *bytes as f64);
+        let name = field.name.replace('(', "_").replace(')', "");
+        let unit = if field.bytes { "_bytes" } else { "" };
+        let help = format!("Memory information field {name}{unit}.");
+        page.gauge(
+            &format!("node_memory_{name}{unit}"),
+            &help,
+            &[],
+            field.value as f64,
+        );
     }
     pressure(counters, page);
     for disk in &counters.disks {

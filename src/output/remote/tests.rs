@@ -3,7 +3,17 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::metrics::{CpuCounters, DiskCounters, HostCounters, NetworkUse, ProcessSample, Uname, Used};
+use crate::metrics::{
+    CpuCounters, DiskCounters, HostCounters, MemoryField, NetworkUse, ProcessSample, Uname, Used,
+};
+
+fn field(name: &str, value: u64, bytes: bool) -> MemoryField {
+    MemoryField {
+        name: name.to_owned(),
+        value,
+        bytes,
+    }
+}
 
 fn host(name: &str) -> HostView {
     let sample = HostSample {
@@ -37,7 +47,10 @@ fn host(name: &str) -> HostView {
                 user: 1.25,
                 ..CpuCounters::default()
             }],
-            memory: vec![("Active(anon)".to_owned(), 4096)],
+            memory: vec![
+                field("Active(anon)", 4096, true),
+                field("HugePages_Total", 3, false),
+            ],
             disks: vec![DiskCounters {
                 device: "sda".to_owned(),
                 columns: vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
@@ -62,6 +75,7 @@ fn a_machine_that_is_asked_for_has_the_labels_of_node_exporter_and_no_other() {
     let page = render(&[host("vps")], Some("vps"));
     has(&page, r#"node_cpu_seconds_total{cpu="3",mode="user"} 1.25"#);
     has(&page, "node_memory_Active_anon_bytes 4096");
+    has(&page, "node_memory_HugePages_Total 3");
     has(&page, r#"node_disk_read_bytes_total{device="sda"} 1536"#);
     has(&page, "# TYPE node_disk_io_now gauge");
     has(&page, "# TYPE node_netstat_TcpExt_ListenDrops untyped");

@@ -109,7 +109,11 @@ impl Meter {
                     used: total - free,
                     max: total,
                 });
-                counters.memory = procfs::memory_fields(text);
+                let told = procfs::memory_fields(text);
+                // A reading may end before the last ones: those stay as they were.
+                let rest = counters.memory.split_off(told.len().min(counters.memory.len()));
+                counters.memory = told;
+                counters.memory.extend(rest);
             }
             Part::Disks => self.disks(disk::disks(text), since),
             Part::Interfaces => self.interfaces(net::interfaces(text), since),

@@ -81,6 +81,8 @@ pub(super) fn links(interfaces: &[(String, [u64; 16])]) -> Vec<(String, [File; 2
 const WHOLE: u64 = 60;
 /// The rare parts take turns.
 const TURNS: u64 = 5;
+/// The place of the rest of the fields on memory: with one short line.
+const MEMORY_REST: u64 = 0;
 
 impl Part {
     pub(super) const ALL: [Part; 26] = [
@@ -171,6 +173,11 @@ impl Plan {
         self.is_whole() || self.turn.is_multiple_of(self.stretch)
     }
 
+    /// Whether this is the one of so many readings that has the rare parts at this place.
+    fn is_turn_of(&self, place: u64) -> bool {
+        !self.thrifty || self.turn % (TURNS * self.stretch) == place
+    }
+
     /// The parts of this reading.
     pub(super) fn parts(&self) -> Vec<(Part, File)> {
         let due = |part: Part| match part.often() {
@@ -178,7 +185,7 @@ impl Plan {
             _ if self.missing.contains(&part) => false,
             Often::Always => true,
             Often::Usually => self.is_usual(),
-            Often::Seldom(place) => !self.thrifty || self.turn % (TURNS * self.stretch) == place,
+            Often::Seldom(place) => self.is_turn_of(place),
             Often::Once => false,
         };
         Part::ALL
@@ -209,8 +216,12 @@ impl Plan {
             Part::MemoryPressure => File::whole("/proc/pressure/memory"),
             Part::IoPressure => File::whole("/proc/pressure/io"),
             Part::Memory => File {
-                // What comes after it is for kernel developers.
-                last: "SReclaimable",
+                // What comes after it changes little, and is as much again.
+                last: if self.is_whole() || self.is_turn_of(MEMORY_REST) {
+                    ""
+                } else {
+                    "SReclaimable"
+                },
                 ..File::whole("/proc/meminfo")
             },
             Part::Disks => File::whole("/proc/diskstats"),

@@ -28,6 +28,8 @@ struct Texts {
     looks: u32,
     /// Paths of the last reading.
     asked: Vec<String>,
+    /// Files of the last reading that were to end at a line.
+    cut: Vec<(String, &'static str)>,
     /// Nanoseconds that each reading costs, where they are told.
     cost: u64,
 }
@@ -69,12 +71,22 @@ impl Source for Host {
                 );
             }
             texts.asked = ask.files.iter().map(|file| file.path.clone()).collect();
+            let cut = ask.files.iter().filter(|file| !file.last.is_empty());
+            texts.cut = cut.map(|file| (file.path.clone(), file.last)).collect();
+            let text = |file: &File| {
+                let text = texts.files.get(&file.path)?;
+                let is_last = |line: &str| !file.last.is_empty() && line.starts_with(file.last);
+                let lines = text.split_inclusive('\n');
+                let mut told: String = lines.take_while(|line| !is_last(line)).collect();
+                // The one that the others end with is told, too.
+                told += text[told.len()..]
+                    .split_inclusive('\n')
+                    .next()
+                    .unwrap_or_default();
+                Some(told)
+            };
             Ok(Answer {
-                files: ask
-                    .files
-                    .iter()
-                    .map(|file| texts.files.get(&file.path).cloned())
-                    .collect(),
+                files: ask.files.iter().map(text).collect(),
                 folders: ask
                     .folders
                     .iter()
@@ -109,4 +121,35 @@ fn plain() -> Host {
     host.write("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 400 kB\n");
     host.write("/proc/uptime", "100.00 1.0\n");
     host
+}
+
+#[test]
+fn all_of_meminfo_is_known_though_a_shell_seldom_reads_its_end() {
+    let host = plain();
+    let text = |slab: u64| {
+        format!(
+            "MemTotal: 1000 kB\nMemAvailable: 400 kB\nSReclaimable: {slab} kB\nSUnreclaim: {slab} kB\nHugePages_Total: {slab}\n"
+        )
+    };
+    host.write("/proc/meminfo", &text(1));
+    let mut sampler = host.open(&[]).expect("it can be sampled");
+    let mut whole = 0;
+    for slab in 2..32 {
+        host.write("/proc/meminfo", &text(slab));
+        let sample = sampler.read().expect("a sample");
+        let fields = &sample.counters.expect("counters").memory;
+        let of = |name: &str| fields.iter().find(|field| field.name == name).expect("a field");
+        assert_eq!(fields.len(), 5);
+        assert_eq!(of("SReclaimable").value, slab * 1024);
+        assert!(of("SUnreclaim").bytes && !of("HugePages_Total").bytes);
+        let cut = host.change(|texts| texts.cut.iter().any(|(path, _)| path == "/proc/meminfo"));
+        if !cut {
+            whole += 1;
+            assert_eq!(
+                (of("SUnreclaim").value, of("HugePages_Total").value),
+                (slab * 1024, slab)
+            );
+        }
+    }
+    assert!((5..=8).contains(&whole), "each fifth one: {whole} of 30");
 }

@@ -3,7 +3,7 @@
 //! A process is its id together with its start: an id alone may have been given to another one. Children are followed
 //! from reading to reading; the whole table of processes is only read to find somebody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::metrics::{ProcessSample, Used};
@@ -186,12 +186,14 @@ impl Tracked {
     }
 
     /// The sum of all members over `elapsed` seconds, from what was told of each; `None` when nobody is left. Members that
-    /// ended leave; children that are new join. The second value: whether one that was asked for itself has ended.
+    /// ended leave; children that are new join. The second value: whether one that was asked for itself has ended. `counted`
+    /// are those that stand under an earlier name already; ours join them.
     pub(super) fn sample(
         &mut self,
         told: &BTreeMap<u32, Told>,
         elapsed: f64,
         page: u64,
+        counted: &mut BTreeSet<u32>,
     ) -> (Option<ProcessSample>, bool) {
         let mut sum = ProcessSample {
             name: self.name.clone(),
@@ -201,6 +203,7 @@ impl Tracked {
             ..ProcessSample::default()
         };
         let (mut lost, mut ticks, mut fds, mut children) = (false, 0_u64, Some(0_u32), Vec::new());
+        let mut repeated_ticks = 0_u64;
         self.members.retain(|pid, member| {
             let Some(told) = told.get(pid) else {
                 // A child that joined after the question was sent.
@@ -212,7 +215,13 @@ impl Tracked {
                 lost |= member.root;
                 return false;
             };
-            ticks = ticks.saturating_add(stat.cpu_ticks.saturating_sub(member.ticks));
+            let used = stat.cpu_ticks.saturating_sub(member.ticks);
+            let resident = stat.resident_pages.saturating_mul(page);
+            ticks = ticks.saturating_add(used);
+            if !counted.insert(*pid) {
+                repeated_ticks = repeated_ticks.saturating_add(used);
+                sum.repeated.rss = sum.repeated.rss.saturating_add(resident);
+            }
             (member.start, member.ticks) = (Some(stat.start), stat.cpu_ticks);
             member.fds = told.fds.or(member.fds);
             fds = fds.zip(member.fds).map(|(sum, more)| sum.saturating_add(more));
@@ -226,7 +235,7 @@ impl Tracked {
                 sum.files = if nearer { Some(own) } else { sum.files };
             }
             sum.members += 1;
-            sum.rss = sum.rss.saturating_add(stat.resident_pages.saturating_mul(page));
+            sum.rss = sum.rss.saturating_add(resident);
             sum.threads = sum.threads.saturating_add(stat.threads);
             if member.root && (sum.pid == 0 || *pid < sum.pid) {
                 sum.pid = *pid;
@@ -248,11 +257,15 @@ impl Tracked {
             sum.pid = self.members.keys().next().copied().unwrap_or(0);
         }
         sum.fds = fds;
-        sum.cpu_cores = if elapsed > 0.0 {
-            ticks as f64 / TICKS_PER_SECOND / elapsed
-        } else {
-            0.0
+        let cores = |ticks: u64| {
+            if elapsed > 0.0 {
+                ticks as f64 / TICKS_PER_SECOND / elapsed
+            } else {
+                0.0
+            }
         };
+        sum.cpu_cores = cores(ticks);
+        sum.repeated.cpu_cores = cores(repeated_ticks);
         self.last = Some(sum.clone());
         (Some(sum), lost)
     }

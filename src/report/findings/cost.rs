@@ -1,6 +1,6 @@
 //! What a request costs: CPU of the target, and of its latency the part that is the tunnel's.
 
-use crate::report::saved::{SavedRun, trend};
+use crate::report::saved::{REPEATED, SavedRun, trend};
 
 use super::Finding;
 use super::joined::Joined;
@@ -25,11 +25,12 @@ pub(super) fn per_request(run: &SavedRun, joined: &Joined) -> Option<Finding> {
         let count = readings.len() as f64;
         (count >= 2.0).then(|| readings.iter().map(|(_, value)| value).sum::<f64>() / count)
     };
-    let mut parts: Vec<(String, f64)> = Vec::new();
+    let (mut parts, mut twice): (Vec<(String, f64)>, f64) = (Vec::new(), 0.0);
     for host in &run.hosts {
         for process in &host.processes {
             if let Some(cores) = mean(joined.process(process, "cpu_cores")) {
                 parts.push((process.name.clone(), cores));
+                twice += mean(joined.process(process, REPEATED)).unwrap_or(0.0);
             }
         }
     }
@@ -41,7 +42,7 @@ pub(super) fn per_request(run: &SavedRun, joined: &Joined) -> Option<Finding> {
             parts.push((format!("all of {}", host.host), busy * f64::from(host.cores)));
         }
     }
-    let cores: f64 = parts.iter().map(|(_, cores)| cores).sum();
+    let cores = parts.iter().map(|(_, cores)| cores).sum::<f64>() - twice;
     let cost = |cores: f64| milliseconds(cores / per_second * 1e3);
     if cores <= 0.0 {
         return None;

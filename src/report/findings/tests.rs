@@ -4,7 +4,7 @@
 
 use super::synthetic::{Noise, Second, Target, host, ramp, run};
 use super::*;
-use crate::report::saved::Stats;
+use crate::report::saved::{REPEATED, Stats};
 
 const SEEDS: u64 = 200;
 const TARGET: Target = Target {
@@ -432,6 +432,26 @@ fn each_finding_has_its_evidence_and_its_words() {
     );
     let cost = found.named("cpu-per-request").unwrap();
     assert!(cost.text.starts_with("CPU per request: server "), "{}", cost.text);
+    let one = cost.text.clone();
+    // The same process under another name, too.
+    let mut again = saved.hosts[0].processes[0].clone();
+    again.name = "port".to_owned();
+    again
+        .series
+        .insert(REPEATED.to_owned(), again.series["cpu_cores"].clone());
+    saved.hosts[0].processes.push(again);
+    let found = findings(&saved);
+    let both = &found.named("cpu-per-request").unwrap().text;
+    let all = one
+        .strip_prefix("CPU per request: server ")
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!(
+        both.starts_with(&format!("CPU per request: {all} ")) && both.contains(" in all (server "),
+        "{both}"
+    );
     // Nobody looked.
     saved.hosts.clear();
     let found = findings(&saved);

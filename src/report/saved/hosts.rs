@@ -114,6 +114,9 @@ fn machine(sample: &HostSample) -> [(&'static str, Option<f64>); 34] {
     ]
 }
 
+/// The part of `cpu_cores` that is of processes which stand under an earlier name, too.
+pub const REPEATED: &str = "repeated_cpu_cores";
+
 fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess {
     let (mut at, mut columns) = (Vec::new(), Columns::new());
     for sample in samples {
@@ -129,6 +132,7 @@ fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess
         let nearest = nearest.max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         for (column, value) in [
             ("cpu_cores", sum(&|p| p.cpu_cores)),
+            (REPEATED, sum(&|p| p.repeated.cpu_cores)),
             ("memory", sum(&|p| p.rss as f64)),
             ("processes", sum(&|p| f64::from(p.members))),
             ("restarts", sum(&|p| f64::from(p.restarts))),
@@ -144,6 +148,13 @@ fn process(name: &str, samples: &[&HostSample], readings: usize) -> SavedProcess
         ] {
             columns.entry(column.to_owned()).or_default().push(value);
         }
+    }
+    // Hardly ever is a process watched under two names.
+    if columns
+        .get(REPEATED)
+        .is_some_and(|values| values.iter().all(|value| *value == Some(0.0)))
+    {
+        columns.remove(REPEATED);
     }
     let (at, series) = thinned(&at, columns, readings);
     SavedProcess {

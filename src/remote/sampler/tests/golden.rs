@@ -100,7 +100,7 @@ fn linux_4_4() {
         counters
             .memory
             .iter()
-            .any(|(name, bytes)| name == "Cached" && *bytes == 402_100 << 10)
+            .any(|field| field.name == "Cached" && field.bytes && field.value == 402_100 << 10)
     );
     assert!(counters.sockets.iter().any(|(protocol, ..)| protocol == "TCP6"));
 }

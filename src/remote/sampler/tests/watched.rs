@@ -84,6 +84,34 @@ fn a_name_is_all_its_processes_and_their_children() {
 }
 
 #[test]
+fn a_process_under_two_names_counts_once_in_sums() {
+    let host = plain();
+    let list = |ticks: u64| {
+        [
+            (7, 1, 50, ticks, 'S', "nginx"),
+            (8, 7, 51, 10 * ticks, 'S', "nginx"),
+            (20, 1, 53, ticks, 'S', "other"),
+        ]
+    };
+    processes(&host, &list(100));
+    let mut sampler = host.open(&["nginx", "pid:8", "other"]).expect("sampler");
+    at(&host, 102);
+    processes(&host, &list(110));
+    let sample = sampler.read().expect("sample");
+    // Each under its name has what it uses: in 2 s nginx 110 ticks, its child alone 100, the other 10.
+    let cores: Vec<f64> = sample.processes.iter().map(|process| process.cpu_cores).collect();
+    assert_eq!(cores, [0.55, 0.5, 0.05]);
+    let repeated: Vec<f64> = sample
+        .processes
+        .iter()
+        .map(|process| process.repeated.cpu_cores)
+        .collect();
+    assert_eq!(repeated, [0.0, 0.5, 0.0]);
+    assert!((sample.processes_cpu_cores() - 0.6).abs() < 1e-9);
+    assert_eq!(sample.processes_rss(), 3 * 10 * 4096);
+}
+
+#[test]
 fn another_process_with_the_same_id_is_not_the_one_that_was_meant() {
     let host = plain();
     processes(&host, &[(7, 1, 50, 200, 'S', "server")]);
