@@ -1,4 +1,4 @@
-//! The library k6-summary against loadgen's own summary, which is checked against the dialect's.
+//! The library k6-summary: its own layout, and the numbers of loadgen's own summary, which is checked against the dialect's.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod metrics_support;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use loadgen::config::{TimeUnit, TrendStat};
 use loadgen::metrics::{Epoch, Recorder, Registry, Snapshot, SystemTags, Timeline};
 use loadgen::net::{NetOptions, Shared};
-use loadgen::report::{DataOptions, SummaryOptions, summary, summary_data};
+use loadgen::report::{DataOptions, SummaryMode, SummaryOptions, summary, summary_data};
 use loadgen::script::{HttpDefaults, Program, ScriptUser, Seat, Workshop};
 
 use metrics_support::reference_run;
@@ -52,15 +52,6 @@ fn data(snapshot: &Snapshot, unit: Option<TimeUnit>, stats: &[TrendStat]) -> ser
     )
 }
 
-/// The data have no column `p(99)` for the threshold on it, so its number is not shown.
-fn without_p99(text: &str) -> String {
-    let line = |line: &str| match line.find(" p(99)=") {
-        Some(at) if line.contains("'p(99)") => line[..at].to_owned(),
-        _ => line.to_owned(),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
 /// Colours may begin and end elsewhere: what is seen must be the same.
 fn plain(text: &str) -> String {
     let mut seen = String::new();
@@ -72,8 +63,119 @@ fn plain(text: &str) -> String {
     seen + rest
 }
 
+/// The lines of metrics by their names, with single spaces: parts have their metric's name before their own.
+fn by_name(text: &str) -> BTreeMap<String, String> {
+    let mut lines = BTreeMap::new();
+    let mut whole = String::new();
+    for line in text.lines() {
+        let Some((name, value)) = line.split_once(": ") else {
+            continue;
+        };
+        let name = name.trim_start().trim_start_matches(['✓', '✗']).trim();
+        let Some(name) = name.strip_suffix("..") else {
+            continue;
+        };
+        let name = name.trim_end_matches('.');
+        let name = if name.starts_with('{') {
+            format!("{whole}{name}")
+        } else {
+            name.clone_into(&mut whole);
+            name.to_owned()
+        };
+        let value: Vec<&str> = value.split_whitespace().collect();
+        lines.entry(name).or_insert_with(|| value.join(" "));
+    }
+    lines
+}
+
+/// What the library's own text is for these results; the numbers are those of k6's tests of the same layout.
 #[test]
-fn the_text_is_that_of_our_own_summary() {
+fn the_text_has_the_librarys_layout() {
+    let check = |name: &str, passes: u32, fails: u32| serde_json::json!({ "name": name, "passes": passes, "fails": fails });
+    let metric = |kind: &str, contains: &str, values: serde_json::Value| serde_json::json!({ "type": kind, "contains": contains, "values": values });
+    let judged = |mut metric: serde_json::Value, expression: &str, ok: bool| {
+        metric["thresholds"] = serde_json::json!({ expression: { "ok": ok } });
+        metric
+    };
+    let data = serde_json::json!({
+        "root_group": {
+            "name": "",
+            "checks": [check("at the root", 1, 0)],
+            "groups": [{
+                "name": "child",
+                "checks": [check("check1", 30, 0), check("check3", 10, 5), check("check2", 5, 10)],
+                "groups": [{ "name": "empty", "checks": [], "groups": [] }],
+            }],
+        },
+        "options": { "summaryTrendStats": ["avg", "p(95)", "count"], "summaryTimeUnit": "", "noColor": true },
+        "state": { "testRunDurationMs": 1000 },
+        "metrics": {
+            "vus": metric("gauge", "default", serde_json::json!({ "value": 1, "min": 1, "max": 1 })),
+            "http_reqs": judged(
+                metric("counter", "default", serde_json::json!({ "count": 3, "rate": 3 })), "rate<100", false),
+            "checks": judged(
+                metric("rate", "default", serde_json::json!({ "rate": 0.75, "passes": 45, "fails": 15 })), "rate>70", true),
+            "my_trend": judged(
+                metric("trend", "time", serde_json::json!({ "avg": 15, "p(95)": 19.5, "count": 3 })), "avg<1", false),
+            "my_trend{sub:1}": metric("trend", "time", serde_json::json!({ "avg": 1500, "p(95)": 0.25, "count": 1 })),
+            "data_sent": metric("counter", "data", serde_json::json!({ "count": 1234, "rate": 7 })),
+            "MyOwn": metric("counter", "default", serde_json::json!({ "count": 1, "rate": 0.5 })),
+            "timer_lag": metric("trend", "time", serde_json::json!({ "avg": 1, "p(95)": 1, "count": 3 })),
+        },
+    });
+    let text = handled(&data, "textSummary(data, { enableColors: false })");
+    let expected = [
+        "     ✓ at the root",
+        "",
+        "     █ child",
+        "",
+        "       ✓ check1",
+        "       ✗ check3",
+        "        ↳  66% — ✓ 10 / ✗ 5",
+        "       ✗ check2",
+        "        ↳  33% — ✓ 5 / ✗ 10",
+        "",
+        "       █ empty",
+        "",
+        "   ✓ checks........: 75.00% ✓ 45  ✗ 15 ",
+        "     data_sent.....: 1.2 kB 7 B/s",
+        "   ✗ http_reqs.....: 3      3/s",
+        "   ✗ my_trend......: avg=15ms p(95)=19.5ms count=3",
+        "       { sub:1 }...: avg=1.5s p(95)=250µs  count=1",
+        "     MyOwn.........: 1      0.5/s",
+        "     vus...........: 1      min=1 max=1",
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{text}");
+
+    // A threshold has its metric shown; columns and unit are as asked; the indent is the script's.
+    let mut data = data;
+    data["metrics"]["timer_lag"]["thresholds"] = serde_json::json!({ "avg<5": { "ok": true } });
+    let options =
+        "{ indent: '→', enableColors: false, summaryTrendStats: ['count', 'avg'], summaryTimeUnit: 'us' }";
+    let text = handled(&data, &format!("textSummary(data, {options})"));
+    assert!(
+        text.contains("\n→  ✗ my_trend......: count=3 avg=15000.00µs  \n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n→  ✓ timer_lag.....: count=3 avg=1000.00µs   \n"),
+        "{text}"
+    );
+
+    // Colours unless they are not wanted, as from the library itself.
+    let text = handled(&data, "textSummary(data)");
+    for part in [
+        "\u{1b}[32m       ✓ check1\u{1b}[0m\n",
+        "\u{1b}[31m       ✗ check3\n        ↳  66% — ✓ 10 / ✗ 5\u{1b}[0m\n",
+        "\n   \u{1b}[31m✗\u{1b}[0m http_reqs\u{1b}[2m.....:\u{1b}[0m \u{1b}[36m3\u{1b}[0m      \u{1b}[36;2m3/s\u{1b}[0m\n",
+    ] {
+        assert!(text.contains(part), "{part:?}\n{text:?}");
+    }
+}
+
+/// All but the layout is as in our own summary.
+#[test]
+fn the_numbers_are_those_of_our_own_summary() {
     let mut rig = reference_run();
     let snapshot = rig.finish(2000);
     let all = [
@@ -83,23 +185,29 @@ fn the_text_is_that_of_our_own_summary() {
     for unit in [None, Some(TimeUnit::Microseconds)] {
         for stats in &all {
             let options = SummaryOptions {
+                mode: SummaryMode::Full,
                 time_unit: unit,
                 trend_stats: stats.clone(),
                 ..SummaryOptions::default()
             };
-            let own = summary(&snapshot, &Timeline::default(), &options);
-            let library = handled(&data(&snapshot, unit, stats), "textSummary(data)");
-            // What thresholds judge is in the data only as far as it has a column.
-            let judged = |text: &str| {
-                let lines = text
-                    .lines()
-                    .filter(|line| !line.contains("'p(") && !line.contains("'max<"));
-                lines.collect::<Vec<_>>().join("\n")
-            };
-            assert_eq!(judged(&library), judged(&own));
-            if *stats == TrendStat::DEFAULT {
-                assert_eq!(without_p99(&library), without_p99(&own));
+            let own = by_name(&summary(&snapshot, &Timeline::default(), &options));
+            let text = handled(
+                &data(&snapshot, unit, stats),
+                "textSummary(data, { enableColors: false })",
+            );
+            let library = by_name(&text);
+            for (name, value) in &library {
+                let rate = value.contains('✓');
+                // Ours says `checks` in other words, and a group's duration nowhere.
+                if !rate && name != "group_duration" {
+                    assert_eq!(Some(value), own.get(name), "{name} of {text}");
+                }
             }
+            assert!(library.len() > 20, "{text}");
+            assert_eq!(
+                library.get("checks").map(String::as_str),
+                Some("50.00% ✓ 20 ✗ 20")
+            );
         }
     }
 }
@@ -108,7 +216,7 @@ fn the_text_is_that_of_our_own_summary() {
 fn indent_and_colours_are_as_asked() {
     let mut rig = reference_run();
     let data = data(&rig.finish(2000), None, &TrendStat::DEFAULT);
-    let bare = handled(&data, "textSummary(data, { enableColors: false })");
+    let bare = handled(&data, "textSummary(data, { indent: '', enableColors: false })");
     let colored = handled(&data, "textSummary(data, { indent: '→ ', enableColors: true })");
     assert!(!bare.contains('\u{1b}') && colored.contains("\u{1b}[32m✓\u{1b}[0m"));
     let indented: Vec<String> = bare
@@ -159,10 +267,19 @@ fn durations_and_sizes_of_all_magnitudes_are_shown_alike() {
         }
     }
     let snapshot = rig.finish(1700);
-    let own = summary(&snapshot, &Timeline::default(), &SummaryOptions::default());
-    let library = handled(&data(&snapshot, None, &TrendStat::DEFAULT), "textSummary(data)");
-    // Behind the dialect's part come sections of our own.
-    assert!(own.starts_with(&library), "{library}\n{own}");
+    let own = by_name(&summary(
+        &snapshot,
+        &Timeline::default(),
+        &SummaryOptions::default(),
+    ));
+    let text = handled(
+        &data(&snapshot, None, &TrendStat::DEFAULT),
+        "textSummary(data, { enableColors: false })",
+    );
+    let library = by_name(&text);
+    for name in ["long", "size", "http_req_duration", "data_received", "http_reqs"] {
+        assert_eq!(library.get(name), own.get(name), "{name}: {text}");
+    }
 }
 
 #[test]
@@ -179,11 +296,15 @@ fn thresholds_are_test_cases() {
         "{xml}"
     );
     assert!(
-        xml.contains("<testcase name=\"checks - rate&gt;0.9\"><failure message=\"failed\" /></testcase>\n"),
+        xml.contains(
+            "<testcase name=\"checks - rate&gt;0.9\" classname=\"Unnamed folder\"><failure message=\"rate threshold failed: "
+        ),
         "{xml}"
     );
     assert!(
-        xml.contains("<testcase name=\"http_req_duration{name:x} - max&lt;100\" />\n"),
+        xml.contains(
+            "<testcase name=\"http_req_duration{name:x} - max&lt;100\" classname=\"Unnamed folder\" />\n"
+        ),
         "{xml}"
     );
 }

@@ -62,7 +62,7 @@ fn columns_and_unit_are_as_asked() {
     };
     let text = summary(&rig.finish(2000), &Timeline::default(), &options);
     assert!(
-        text.contains("http_req_duration..............: count=20 p(99.9)=2.62ms   max=2.62ms"),
+        text.contains("http_req_duration..............: count=20 p(99.9)=2.62ms   max=2.63ms"),
         "{text}"
     );
 }
@@ -91,7 +91,14 @@ fn colours_only_when_asked_and_they_change_no_column() {
 #[test]
 fn scenarios_and_nested_groups_have_sections_of_their_own() {
     let mut rig = Rig::new(Vec::new());
-    for (scenario, group, name) in [("one", "::a", "x"), ("one", "::a::b", "x"), ("two", "", "y")] {
+    for (scenario, group, name) in [
+        ("one", "::a", "x"),
+        ("one", "::a::b", "x"),
+        ("two", "", "y"),
+        // As options without scenarios have it.
+        ("default", "::z::y", "x"),
+        ("default", "::c", "x"),
+    ] {
         let context = rig.context(scenario, group);
         rig.request(context, name, 10, 1.0, 200);
         rig.check(context, "ok", 10, true);
@@ -105,21 +112,32 @@ fn scenarios_and_nested_groups_have_sections_of_their_own() {
     );
     let titles: Vec<&str> = text
         .lines()
-        .filter(|line| line.contains('█'))
+        .filter(|line| line.contains('█') || line.contains("GROUP"))
         .map(str::trim_end)
         .collect();
     assert_eq!(
         titles,
         [
             "  █ TOTAL RESULTS",
-            "  █ GROUP: a",
-            "    █ GROUP: b",
+            "  █ GROUP: c",
+            "  █ GROUP: z",
+            "    ↳ GROUP: y",
             "  █ SCENARIO: one",
+            "    ↳ GROUP: a",
+            "    ↳ GROUP: b",
             "  █ SCENARIO: two",
             "  █ BY NAME"
         ]
     );
     assert!(text.contains("✓ ok\n"), "one name, however many groups: {text}");
+    // Spaces as the dialect has them: of a group in another one, and of one whose own samples are none.
+    for part in [
+        "/s\n\n    ↳ GROUP: b \n\n      checks_total.......: 1 ",
+        "\n\n\n  █ GROUP: z \n\n    ↳ GROUP: y \n\n      checks_total",
+        "\n\n\n  █ SCENARIO: two \n\n    checks_total",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
 }
 
 #[test]

@@ -3,17 +3,46 @@
 //! The rules are those of k6's `summary.js`, so that a summary can be compared with one of an earlier tool line by
 //! line: fractions of durations are cut off and not rounded, sizes are decimal.
 
+use std::cmp::Ordering;
+
 use crate::config::TimeUnit;
 use crate::metrics::{Contains, Kind};
+
+/// Names in the order of a dictionary, as the dialect sorts them: signs, digits, letters whatever their case.
+pub(super) fn alphabetical(a: &str, b: &str) -> Ordering {
+    const SIGNS: &str = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789";
+    let rank = |c: char| SIGNS.find(c).unwrap_or(SIGNS.len() + c as usize);
+    let key = |text: &str| text.to_lowercase().chars().map(rank).collect::<Vec<_>>();
+    // Where only the case differs, small letters come first.
+    key(a).cmp(&key(b)).then_with(|| b.cmp(a))
+}
 
 /// A duration in milliseconds: `309.65µs`, `1.2ms`, `2.93s`, `1m30s`; or in the given unit with two decimals.
 pub fn humanize_duration(ms: f64, unit: Option<TimeUnit>) -> String {
     match unit {
-        Some(TimeUnit::Seconds) => format!("{:.2}s", ms / 1e3),
-        Some(TimeUnit::Milliseconds) => format!("{ms:.2}ms"),
-        Some(TimeUnit::Microseconds) => format!("{:.2}µs", ms * 1e3),
+        Some(TimeUnit::Seconds) => format!("{}s", fixed(ms / 1e3, 2)),
+        Some(TimeUnit::Milliseconds) => format!("{}ms", fixed(ms, 2)),
+        Some(TimeUnit::Microseconds) => format!("{}µs", fixed(ms * 1e3, 2)),
         None => fitting_duration(ms),
     }
+}
+
+/// With so many decimals. What lies in the middle between two goes up, as in JavaScript; Rust takes the even one.
+fn fixed(value: f64, decimals: u8) -> String {
+    let digits = usize::from(decimals);
+    let exact = format!("{value:.40}");
+    let rest = exact
+        .split_once('.')
+        .and_then(|(_, decimals)| decimals.get(digits..));
+    let between = rest
+        .and_then(|rest| rest.strip_prefix('5'))
+        .is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'));
+    let nudge = if between {
+        value.signum() * 0.1_f64.powi(i32::from(decimals) + 1)
+    } else {
+        0.0
+    };
+    format!("{:.digits$}", value + nudge)
 }
 
 fn fitting_duration(ms: f64) -> String {
@@ -155,6 +184,45 @@ impl Palette {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_middle_goes_up() {
+        let text = |value| fixed(value, 2);
+        assert_eq!(
+            [2255.625, 2.675, 0.125, 0.375, 1.0, -0.125].map(text),
+            ["2255.63", "2.67", "0.13", "0.38", "1.00", "-0.13"]
+        );
+    }
+
+    #[test]
+    fn names_stand_as_in_a_dictionary() {
+        let mut names = [
+            "my2",
+            "Zeta",
+            "myB",
+            "my_parent_post",
+            "MyB",
+            "apple",
+            "my_parent",
+            "http_reqs",
+            "http_req_failed",
+        ];
+        names.sort_by(|a, b| alphabetical(a, b));
+        assert_eq!(
+            names,
+            [
+                "apple",
+                "http_req_failed",
+                "http_reqs",
+                "my_parent",
+                "my_parent_post",
+                "my2",
+                "myB",
+                "MyB",
+                "Zeta"
+            ]
+        );
+    }
 
     #[test]
     fn durations_are_those_of_the_dialect() {

@@ -2,12 +2,15 @@
 
 use md5::{Digest, Md5};
 
-use crate::metrics::Snapshot;
+use crate::metrics::{Snapshot, TagSet};
 
 use super::checks::{Check, checks};
 
 /// What the dialect puts before each group's name in a path.
 const SEPARATOR: &str = "::";
+
+/// Which samples are looked at, by their tags.
+pub(super) type Wanted<'a> = &'a dyn Fn(&TagSet) -> bool;
 
 /// A group; the root has neither name nor path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,12 +25,20 @@ pub(super) struct Group {
 impl Group {
     /// The root of all groups that any sample's tags name. Groups are in the order in which the run first saw them.
     pub(super) fn root(snapshot: &Snapshot) -> Group {
+        Group::root_of(snapshot, &|_| true)
+    }
+
+    /// The same of those samples that are wanted.
+    pub(super) fn root_of(snapshot: &Snapshot, wanted: Wanted<'_>) -> Group {
         let mut root = Group::default();
         let mut ids: Vec<_> = snapshot.rows.iter().map(|row| row.tags).collect();
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
             let tags = snapshot.registry().tags(id);
+            if !wanted(&tags) {
+                continue;
+            }
             let mut group = &mut root;
             for name in tags
                 .get("group")
@@ -38,7 +49,7 @@ impl Group {
                 group = group.child(name);
             }
         }
-        root.fill(snapshot);
+        root.fill(snapshot, wanted);
         root
     }
 
@@ -59,10 +70,12 @@ impl Group {
         &mut self.groups[at]
     }
 
-    fn fill(&mut self, snapshot: &Snapshot) {
-        self.checks = checks(snapshot, |tags| tags.get("group").unwrap_or("") == self.path);
+    fn fill(&mut self, snapshot: &Snapshot, wanted: Wanted<'_>) {
+        self.checks = checks(snapshot, |tags| {
+            tags.get("group").unwrap_or("") == self.path && wanted(tags)
+        });
         for group in &mut self.groups {
-            group.fill(snapshot);
+            group.fill(snapshot, wanted);
         }
     }
 

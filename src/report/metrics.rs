@@ -6,6 +6,8 @@ use crate::metrics::{
     Trend, Value, builtin, matches,
 };
 
+use super::format::alphabetical;
+
 /// A metric, or a part of one that a filter names.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -72,8 +74,16 @@ pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry> {
             });
         }
     }
-    list.sort_by_cached_key(Entry::name);
+    sort(&mut list);
     list
+}
+
+/// By name, parts under their metric.
+fn sort(list: &mut [Entry]) {
+    let part = |entry: &Entry| entry.filter.as_ref().map(Filter::to_string).unwrap_or_default();
+    list.sort_by(|a, b| {
+        alphabetical(&a.definition.name, &b.definition.name).then_with(|| alphabetical(&part(a), &part(b)))
+    });
 }
 
 /// The whole metrics as far as they have samples whose tags `wanted` accepts, by name.
@@ -93,7 +103,7 @@ pub(super) fn part(snapshot: &Snapshot, wanted: impl Fn(&TagSet) -> bool) -> Vec
             })
         })
         .collect();
-    list.sort_by_cached_key(Entry::name);
+    sort(&mut list);
     list
 }
 

@@ -9,8 +9,8 @@ use crate::metrics::{MetricId, Snapshot, TagSet, Timeline, builtin, is_target};
 
 use super::checks::{Check, checks};
 use super::extras;
-use super::format::{Palette, number, percent};
-use super::groups::Group;
+use super::format::{Palette, alphabetical, number, percent};
+use super::groups::{Group, Wanted};
 use super::lines::{self, Line, Widths};
 use super::metrics::{Entry, entries, part, ratio};
 
@@ -81,23 +81,25 @@ pub fn summary(snapshot: &Snapshot, timeline: &Timeline, options: &SummaryOption
     let mut sections = Vec::new();
     sections.extend(writer.thresholds(&all));
     let shown: Vec<&Entry> = all.iter().filter(|entry| full || in_compact(entry)).collect();
-    sections.push(writer.section("TOTAL RESULTS", &checks(snapshot, |_| true), &shown, ""));
+    let heading = title("TOTAL RESULTS", "", writer.palette);
+    sections.push(writer.section(heading, &checks(snapshot, |_| true), &shown, ""));
     if full {
-        for group in &Group::root(snapshot).groups {
-            writer.group(group, "", &mut sections);
+        // Groups stand under their scenario, unless it has no name of its own.
+        let nameless = |tags: &TagSet| tags.get("scenario").is_none_or(|name| name == DEFAULT);
+        for group in sorted(&Group::root_of(snapshot, &nameless).groups) {
+            sections.push(writer.group(group, &nameless, false));
         }
-        let scenarios: Vec<String> = snapshot
-            .by_tag(builtin::ITERATIONS, "scenario")
-            .into_keys()
-            .collect();
-        if scenarios.len() > 1 {
-            for scenario in scenarios {
-                let wanted = |tags: &TagSet| tags.get("scenario") == Some(&*scenario);
-                let entries = part(snapshot, wanted);
-                let shown: Vec<&Entry> = entries.iter().collect();
-                let title = format!("SCENARIO: {scenario}");
-                sections.push(writer.section(&title, &checks(snapshot, wanted), &shown, ""));
-            }
+        let scenarios = snapshot.by_tag(builtin::ITERATIONS, "scenario").into_keys();
+        let mut scenarios: Vec<String> = scenarios.filter(|name| name != DEFAULT).collect();
+        scenarios.sort_by(|a, b| alphabetical(a, b));
+        for scenario in scenarios {
+            let wanted = |tags: &TagSet| tags.get("scenario") == Some(&*scenario);
+            let entries = part(snapshot, wanted);
+            let shown: Vec<&Entry> = entries.iter().collect();
+            let heading = titled(MARK, &format!("SCENARIO: {scenario}"), "", writer.palette);
+            let mut text = writer.section(heading, &checks(snapshot, wanted), &shown, "");
+            writer.nested(&Group::root_of(snapshot, &wanted).groups, &wanted, &mut text);
+            sections.push(text);
         }
     }
     sections.extend(extras::sections(snapshot, timeline, options));
@@ -113,7 +115,23 @@ fn in_compact(entry: &Entry) -> bool {
 
 /// The title of a section, as the dialect writes it: with a space at the end.
 pub(super) fn title(text: &str, indent: &str, palette: Palette) -> String {
-    format!("{indent}  █ {} \n\n", palette.bold(text))
+    titled(MARK, text, indent, palette)
+}
+
+/// What a section's title begins with, and that of a group in it.
+const MARK: &str = "█";
+const NESTED: &str = "↳";
+/// The scenario of options that name none.
+const DEFAULT: &str = "default";
+
+fn titled(mark: &str, text: &str, indent: &str, palette: Palette) -> String {
+    format!("{indent}  {mark} {} \n\n", palette.bold(text))
+}
+
+fn sorted(groups: &[Group]) -> Vec<&Group> {
+    let mut groups: Vec<&Group> = groups.iter().collect();
+    groups.sort_by(|a, b| alphabetical(&a.name, &b.name));
+    groups
 }
 
 struct Writer<'a> {
@@ -124,33 +142,31 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn thresholds(&self, entries: &[Entry]) -> Option<String> {
-        let mut judged: Vec<&Entry> = entries
+        let judged: Vec<&Entry> = entries
             .iter()
             .filter(|entry| !entry.thresholds.is_empty())
             .collect();
         if judged.is_empty() {
             return None;
         }
-        // Parts stand under their metric.
-        judged.sort_by_key(|entry| (entry.definition.name.clone(), entry.name()));
         let mut text = title("THRESHOLDS", "", self.palette);
-        let mut headed: Option<MetricId> = None;
-        for (index, entry) in judged.into_iter().enumerate() {
+        let whole = |id: MetricId| {
+            judged
+                .iter()
+                .any(|entry| entry.id == id && entry.filter.is_none())
+        };
+        for (index, entry) in judged.iter().enumerate() {
             if index > 0 {
                 text.push('\n');
             }
-            let indent = if let Some(filter) = &entry.filter {
-                if headed != Some(entry.id) {
-                    text += &format!("    {}\n\n", entry.definition.name);
-                }
-                let name = filter.to_string();
-                text += &format!("      {}\n", &name[entry.definition.name.len()..]);
-                "      "
+            let name = entry.name();
+            // A part stands under its metric, if that is judged, too.
+            let (indent, heading) = if entry.filter.is_some() && whole(entry.id) {
+                ("      ", &name[entry.definition.name.len()..])
             } else {
-                text += &format!("    {}\n", entry.definition.name);
-                "    "
+                ("    ", name.as_str())
             };
-            headed = Some(entry.id);
+            text += &format!("{indent}{heading}\n");
             for state in &entry.thresholds {
                 let expression = &state.spec.expression;
                 let (kind, contains) = (entry.definition.kind, entry.definition.contains);
@@ -177,18 +193,30 @@ impl Writer<'_> {
         Some(text)
     }
 
-    fn group(&self, group: &Group, indent: &str, sections: &mut Vec<String>) {
-        let entries = part(self.snapshot, |tags| tags.get("group") == Some(&*group.path));
+    /// A group with those in it, whose own samples it does not have.
+    fn group(&self, group: &Group, wanted: Wanted<'_>, nested: bool) -> String {
+        let own = |tags: &TagSet| tags.get("group") == Some(&*group.path) && wanted(tags);
+        let entries = part(self.snapshot, own);
         let shown: Vec<&Entry> = entries.iter().collect();
-        sections.push(self.section(&format!("GROUP: {}", group.name), &group.checks, &shown, indent));
-        let deeper = format!("{indent}  ");
-        for inner in &group.groups {
-            self.group(inner, &deeper, sections);
+        let (mark, indent) = if nested { (NESTED, "  ") } else { (MARK, "") };
+        let heading = titled(mark, &format!("GROUP: {}", group.name), indent, self.palette);
+        let mut text = self.section(heading, &group.checks, &shown, indent);
+        self.nested(&group.groups, wanted, &mut text);
+        text
+    }
+
+    /// Groups in a section, however deep, stand at the same distance.
+    fn nested(&self, groups: &[Group], wanted: Wanted<'_>, text: &mut String) {
+        for group in sorted(groups) {
+            if !text.ends_with("\n\n") {
+                text.push('\n');
+            }
+            *text += &self.group(group, wanted, true);
         }
     }
 
-    fn section(&self, heading: &str, checks: &[Check], entries: &[&Entry], indent: &str) -> String {
-        let mut text = title(heading, indent, self.palette);
+    fn section(&self, heading: String, checks: &[Check], entries: &[&Entry], indent: &str) -> String {
+        let mut text = heading;
         let mut blocks: Vec<String> = Vec::new();
         if !checks.is_empty() {
             blocks.push(self.check_totals(checks, indent));
@@ -262,13 +290,18 @@ impl Writer<'_> {
         let mut text = String::new();
         for check in checks {
             let ok = check.fails == 0;
-            text += &format!("{indent}    {} {}\n", self.palette.mark(ok), check.name);
-            if !ok {
-                let share = (ratio(check.passes, check.passes + check.fails) * 100.0).floor();
-                let passes = self.palette.good(&format!("✓ {}", check.passes));
-                let fails = self.palette.bad(&format!("✗ {}", check.fails));
-                text += &format!("{indent}      ↳  {share}% — {passes} / {fails}\n");
+            if ok {
+                let line = self.palette.good(&format!("✓ {}", check.name));
+                text += &format!("{indent}    {line}\n");
+                continue;
             }
+            let share = (ratio(check.passes, check.passes + check.fails) * 100.0).floor();
+            let line = self.palette.bad(&format!("✗ {}", check.name));
+            let counts = format!("↳  {share}% — ✓ {} / ✗ {}", check.passes, check.fails);
+            text += &format!(
+                "{indent}    {line}\n{indent}      {}\n",
+                self.palette.bad(&counts)
+            );
         }
         text
     }

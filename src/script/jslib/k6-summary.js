@@ -1,21 +1,12 @@
-// The library k6-summary, by its documented interface: the data of handleSummary() as text and as JUnit's XML. The text is
-// laid out as loadgen's own summary is; see report/summary.rs and report/format.rs, which have the rules.
+// The library k6-summary, by its documented interface: the data of handleSummary() as text and as JUnit's XML. The text has the
+// library's own layout, which scripts print and others read: groups with their checks, then one line for each metric. It is
+// not that of the end-of-test summary, which is newer.
 
-const HIDDEN = ['checks', 'group_duration', 'scheduling_lag', 'timer_lag', 'http_reqs_in_flight'];
-const PHASES = ['blocked', 'connecting', 'tls_handshaking', 'sending', 'waiting', 'receiving'].map((p) => `http_req_${p}`);
-const CATEGORIES = {
-  HTTP: ['http_req_duration', 'http_req_failed', 'http_reqs', ...PHASES],
-  EXECUTION: [
-    'dropped_iterations', 'iteration_duration', 'iteration_duration_scheduled', 'iterations', 'vus', 'vus_max',
-  ],
-  NETWORK: ['data_received', 'data_sent'],
-  WEBSOCKET: [
-    'ws_connecting', 'ws_msgs_received', 'ws_msgs_sent', 'ws_ping', 'ws_session_duration', 'ws_sessions',
-  ],
-};
-const ORDER = ['CUSTOM', ...Object.keys(CATEGORIES)];
 const SIZES = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB'];
 const TIME_UNITS = { s: ['s', 1e-3], ms: ['ms', 1], us: ['µs', 1e3] };
+const STATS = ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)'];
+// Metrics that k6 does not have: only what somebody judges is shown.
+const OWN = ['scheduling_lag', 'timer_lag', 'http_reqs_in_flight', 'iteration_duration_scheduled'];
 
 /** At most so many decimals, without zeros at the end. */
 function number(value, digits) {
@@ -47,7 +38,7 @@ function duration(ms, unit) {
 }
 
 function size(bytes) {
-  if (bytes < 10) return `${number(bytes, 6)} B`;
+  if (bytes < 10) return `${bytes} B`;
   let power = Math.min(Math.floor(Math.log10(bytes) / 3), SIZES.length - 1);
   let value = Math.floor((bytes / 1e3 ** power) * 10 + 0.5) / 10;
   if (value >= 1e3 && power < SIZES.length - 1) {
@@ -62,10 +53,6 @@ function percent(share) {
   return `${(Math.trunc(share * 1e4) / 1e2).toFixed(2)}%`;
 }
 
-function ratio(part, whole) {
-  return whole === 0 ? 0 : part / whole;
-}
-
 export function humanizeValue(value, metric, timeUnit) {
   if (metric.type === 'rate') return percent(value);
   if (metric.contains === 'data') return size(value);
@@ -73,18 +60,32 @@ export function humanizeValue(value, metric, timeUnit) {
   return number(value, 6);
 }
 
-const width = (text) => [...text].length;
-const pad = (text, wide) => text + ' '.repeat(Math.max(0, wide - width(text)));
+const width = (text) => [...text.normalize('NFKC')].length;
+const spaces = (text, wide) => ' '.repeat(Math.max(0, wide - width(text)));
+const plain = (text) => text;
 
 function palette(colors) {
-  const paint = (code) => (text) => (colors && text !== '' ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const [bold, value, detail, faint, good, bad] = ['1', '36', '2;36', '2', '32', '31'].map(paint);
-  return { bold, value, detail, faint, good, bad, mark: (ok) => (ok ? good('✓') : bad('✗')) };
+  const paint = (code) => (colors ? (text) => `\u001b[${code}m${text}\u001b[0m` : plain);
+  const [value, detail, faint, good, bad] = ['36', '36;2', '2', '32', '31'].map(paint);
+  return { value, detail, faint, good, bad };
 }
 
-function category(metric) {
-  if (HIDDEN.includes(metric)) return undefined;
-  return Object.keys(CATEGORIES).find((name) => CATEGORIES[name].includes(metric)) ?? 'CUSTOM';
+// How a dictionary sorts: signs, digits, letters whatever their case. k6 sorts by names so.
+const SIGNS = ' _-,;:!?.\'"()[]{}@*/\\&#%`^+<=>|~$0123456789';
+const rank = (character) => {
+  const at = SIGNS.indexOf(character);
+  return at >= 0 ? at : SIGNS.length + character.codePointAt(0);
+};
+
+function compare(a, b) {
+  const [left, right] = [[...a.toLowerCase()], [...b.toLowerCase()]];
+  for (let i = 0; i < left.length && i < right.length; i += 1) {
+    if (left[i] !== right[i]) return rank(left[i]) - rank(right[i]);
+  }
+  if (left.length !== right.length) return left.length - right.length;
+  // Where only the case differs, small letters come first.
+  if (a === b) return 0;
+  return a < b ? 1 : -1;
 }
 
 /** `metric{tags}` in its two parts. */
@@ -95,191 +96,121 @@ function split(name) {
 
 class Summary {
   constructor(data, options) {
+    const all = { indent: ' ', enableColors: true, ...data.options, ...options };
     this.data = data;
-    this.stats = options.summaryTrendStats ?? data.options?.summaryTrendStats ??
-      ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)'];
-    this.unit = options.summaryTimeUnit ?? data.options?.summaryTimeUnit;
-    this.seconds = (data.state?.testRunDurationMs ?? 0) / 1e3;
-    this.paint = palette(options.enableColors ?? !data.options?.noColor);
-    this.names = Object.keys(data.metrics ?? {}).sort();
+    this.stats = all.summaryTrendStats ?? STATS;
+    this.unit = all.summaryTimeUnit;
+    this.indent = all.indent;
+    this.paint = palette(all.enableColors);
   }
 
   text() {
-    return [this.thresholds(), this.results()].filter((section) => section !== '').join('\n\n');
+    return [...this.group(this.data.root_group ?? {}, `${this.indent}    `), ...this.metrics()].join('\n');
   }
 
-  title(text) {
-    return `  █ ${this.paint.bold(text)} \n\n`;
+  /** The lines of a group, its checks and what is in it. */
+  group({ name, checks, groups }, indent) {
+    const lines = [];
+    let inner = indent;
+    if (name) {
+      lines.push(`${indent}█ ${name}\n`);
+      inner += '  ';
+    }
+    for (const check of Object.values(checks ?? [])) lines.push(this.check(check, inner));
+    if (lines.length > (name ? 1 : 0)) lines.push('');
+    for (const one of Object.values(groups ?? [])) lines.push(...this.group(one, inner));
+    return lines;
   }
 
-  thresholds() {
-    const judged = this.names.filter((name) => Object.keys(this.data.metrics[name].thresholds ?? {}).length > 0);
-    if (judged.length === 0) return '';
-    judged.sort((a, b) => (split(a)[0] < split(b)[0] ? -1 : split(a)[0] > split(b)[0] ? 1 : a < b ? -1 : 1));
-    let headed;
-    const blocks = judged.map((name) => {
-      const [whole, tags] = split(name);
-      let text = tags === '' || headed !== whole ? `    ${whole}\n` : '';
-      if (tags !== '') text += `${headed === whole ? '' : '\n'}      ${tags}\n`;
-      headed = whole;
-      const metric = this.data.metrics[name];
-      for (const [expression, { ok }] of Object.entries(metric.thresholds)) {
-        const value = this.judged(metric, expression);
-        text += `${tags === '' ? '    ' : '      '}${this.paint.mark(ok)} '${expression}'${value}\n`;
-      }
-      return text;
-    });
-    return this.title('THRESHOLDS') + blocks.join('\n');
+  check({ name, passes, fails }, indent) {
+    if (fails === 0) return this.paint.good(`${indent}✓ ${name}`);
+    const share = Math.floor((100 * passes) / (passes + fails));
+    return this.paint.bad(`${indent}✗ ${name}\n${indent} ↳  ${share}% — ✓ ${passes} / ✗ ${fails}`);
   }
 
-  /** The number that a threshold judges, where the data have it. */
-  judged(metric, expression) {
-    const aggregation = /^\s*(p\([\d.]+\)|[a-z]+)/.exec(expression)?.[1];
-    const value = metric.values?.[aggregation];
-    if (value === undefined) return '';
-    const perSecond = metric.type === 'counter' && aggregation === 'rate' ? '/s' : '';
-    return ` ${this.paint.value(`${aggregation}=${humanizeValue(value, metric, this.unit)}${perSecond}`)}`;
-  }
-
-  results() {
-    const checks = [];
-    const collect = (group) => {
-      for (const { name, passes, fails } of Object.values(group.checks ?? [])) {
-        const known = checks.find((check) => check.name === name);
-        if (known) {
-          known.passes += passes;
-          known.fails += fails;
-        } else {
-          checks.push({ name, passes, fails });
-        }
-      }
-      Object.values(group.groups ?? []).forEach(collect);
+  metrics() {
+    const judged = (metric) => Object.keys(metric.thresholds ?? {}).length > 0;
+    const shown = Object.entries(this.data.metrics ?? {})
+      .filter(([name, metric]) => metric.values && (judged(metric) || !OWN.includes(split(name)[0])))
+      .map(([name, metric]) => this.line(name, metric));
+    shown.sort((a, b) => compare(a.whole, b.whole) || compare(a.part, b.part));
+    const widest = (cells) => cells.reduce((most, cell) => Math.max(most, width(cell ?? '')), 0);
+    const column = (list, i) => widest(shown.map((line) => line[list]?.[i]));
+    const widths = {
+      name: widest(shown.map((line) => line.indent + line.name)),
+      value: widest(shown.map((line) => line.value)),
+      extras: [0, 1].map((i) => column('extras', i)),
+      columns: this.stats.map((_, i) => column('columns', i)),
     };
-    collect(this.data.root_group ?? {});
-    const blocks = checks.length > 0 ? [this.totals(checks), this.list(checks)] : [];
-    const shown = this.names.filter((name) => {
-      const phase = PHASES.includes(split(name)[0]);
-      const metric = this.data.metrics[name];
-      return metric.values && (!phase || Object.keys(metric.thresholds ?? {}).length > 0);
-    });
-    const lines = shown
-      .map((name) => ({ category: category(split(name)[0]), ...this.line(name) }))
-      .filter((line) => line.category !== undefined);
-    const widths = this.widths(lines);
-    for (const wanted of ORDER) {
-      const block = lines.filter((line) => line.category === wanted);
-      if (block.length > 0) {
-        const heading = `    ${this.paint.bold(wanted)}\n`;
-        blocks.push(heading + block.map((line) => `    ${this.render(line, widths)}\n`).join(''));
-      }
-    }
-    return this.title('TOTAL RESULTS') + blocks.join('\n');
-  }
-
-  totals(checks) {
-    const passes = checks.reduce((sum, check) => sum + check.passes, 0);
-    const total = checks.reduce((sum, check) => sum + check.passes + check.fails, 0);
-    const rate = this.seconds > 0 ? total / this.seconds : 0;
-    const share = (part) => ({ value: percent(ratio(part, total)), extras: [`${part} out of ${total}`] });
-    const lines = [
-      { name: 'checks_total', value: String(total), extras: [`${number(rate, 6)}/s`] },
-      { name: 'checks_succeeded', ...share(passes) },
-      { name: 'checks_failed', ...share(total - passes) },
-    ];
-    const widths = this.widths(lines);
-    return lines.map((line) => `    ${this.render(line, widths)}\n`).join('');
-  }
-
-  list(checks) {
-    let text = '';
-    for (const { name, passes, fails } of checks) {
-      text += `    ${this.paint.mark(fails === 0)} ${name}\n`;
-      if (fails > 0) {
-        const share = Math.floor(ratio(passes, passes + fails) * 100);
-        text += `      ↳  ${share}% — ${this.paint.good(`✓ ${passes}`)} / ${this.paint.bad(`✗ ${fails}`)}\n`;
-      }
-    }
-    return text;
+    return shown.map((line) => this.render(line, widths));
   }
 
   /** A metric's line before it is aligned. */
-  line(full) {
-    const metric = this.data.metrics[full];
+  line(full, metric) {
     const { values } = metric;
     const show = (value) => humanizeValue(value, metric, this.unit);
-    const [whole, tags] = split(full);
-    const name = tags === '' ? whole : `  { ${tags.slice(1, -1)} }`;
+    const [whole, part] = split(full);
+    const [indent, name] = part === '' ? ['', whole] : ['  ', `{ ${part.slice(1, -1)} }`];
+    const held = metric.thresholds && Object.values(metric.thresholds).every(({ ok }) => ok);
+    const line = { whole, part, indent, name, held };
     switch (metric.type) {
       case 'counter':
-        return { name, value: show(values.count), extras: [`${show(values.rate)}/s`] };
+        return { ...line, value: show(values.count), extras: [`${show(values.rate)}/s`] };
       case 'gauge':
-        return { name, value: show(values.value), extras: [`min=${show(values.min)}`, `max=${show(values.max)}`] };
+        return { ...line, value: show(values.value), extras: [`min=${show(values.min)}`, `max=${show(values.max)}`] };
       case 'rate':
-        return { name, value: percent(values.rate), extras: [`${values.passes} out of ${values.passes + values.fails}`] };
-      default: {
-        const cell = (stat) => (stat === 'count' ? number(values[stat], 0) : show(values[stat]));
-        const stats = this.stats.filter((stat) => values[stat] !== undefined);
-        return { name, columns: stats.map((stat) => [stat, cell(stat)]) };
+        return { ...line, value: show(values.rate), extras: [`✓ ${values.passes}`, `✗ ${values.fails}`] };
+      case 'trend': {
+        const cell = (stat) => (stat === 'count' ? String(values[stat]) : show(values[stat]));
+        return { ...line, columns: this.stats.map((stat) => (values[stat] === undefined ? undefined : cell(stat))) };
       }
+      default:
+        return { ...line, value: '[no data]', extras: [] };
     }
-  }
-
-  /** The widths that a block of lines shares. */
-  widths(lines) {
-    const all = { name: 0, value: 0, extras: [], columns: [] };
-    const widen = (list, texts) => texts.forEach((text, i) => { list[i] = Math.max(list[i] ?? 0, width(text)); });
-    for (const line of lines) {
-      all.name = Math.max(all.name, width(line.name));
-      if (line.columns) {
-        widen(all.columns, line.columns.map(([, value]) => value));
-      } else {
-        all.value = Math.max(all.value, width(line.value));
-        widen(all.extras, line.extras);
-      }
-    }
-    return all;
   }
 
   render(line, widths) {
-    const dots = '.'.repeat(widths.name + 3 - width(line.name));
-    let text = `${line.name}${this.paint.faint(`${dots}:`)}`;
-    const space = (cell, wide) => pad(cell, wide).slice(cell.length);
+    const { paint } = this;
+    const marks = new Map([[undefined, ' '], [true, paint.good('✓')], [false, paint.bad('✗')]]);
+    const dots = '.'.repeat(widths.name - width(line.indent + line.name) + 3);
+    const head = `${this.indent}  ${line.indent}${marks.get(line.held ?? undefined)} ${line.name}${paint.faint(`${dots}:`)}`;
     if (line.columns) {
-      line.columns.forEach(([label, value], i) => {
-        text += ` ${label}=${this.paint.value(value)}${space(value, widths.columns[i])}`;
-      });
-      return text;
+      const cells = line.columns.map((cell, i) => (cell === undefined
+        ? undefined
+        : `${this.stats[i]}=${paint.value(cell)}${spaces(cell, widths.columns[i])}`));
+      return [head, ...cells.filter((cell) => cell !== undefined)].join(' ');
     }
-    text += ` ${this.paint.value(line.value)}${space(line.value, widths.value)}`;
     // A single detail stands at the end of its line and needs no padding.
-    const single = line.extras.length === 1;
-    line.extras.forEach((extra, i) => {
-      text += ` ${this.paint.detail(extra)}${single ? '' : space(extra, widths.extras[i])}`;
-    });
-    return text;
+    const padded = line.extras.length > 1;
+    const extras = line.extras.map((extra, i) => paint.detail(extra) + (padded ? spaces(extra, widths.extras[i]) : ''));
+    return [head, paint.value(line.value) + spaces(line.value, widths.value), ...extras].join(' ');
   }
 }
 
-/** The end-of-test summary. Options: indent, enableColors, summaryTrendStats, summaryTimeUnit. */
+/** The text of the results. Options: indent, enableColors, summaryTrendStats, summaryTimeUnit. */
 export function textSummary(data, options = {}) {
-  const { indent = '' } = options;
-  const text = new Summary(data, options).text();
-  return text.split('\n').map((line) => (line === '' ? line : indent + line)).join('\n');
+  return new Summary(data, options).text();
 }
 
-const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escape = (text) => String(text).replace(/[&<>"']/g, (character) => ENTITIES[character]);
 
 /** The thresholds as test cases of JUnit. Options: name, of the test suite; classname, of its cases. */
 export function jUnit(data, options = {}) {
   let failures = 0;
   const cases = [];
-  for (const [metric, { thresholds }] of Object.entries(data.metrics ?? {})) {
+  for (const [metric, { type, values, thresholds }] of Object.entries(data.metrics ?? {})) {
     for (const [expression, { ok }] of Object.entries(thresholds ?? {})) {
-      const classname = options.classname ? ` classname="${escape(options.classname)}"` : '';
-      const head = `<testcase name="${escape(`${metric} - ${expression}`)}"${classname}`;
-      if (!ok) failures += 1;
-      cases.push(ok ? `${head} />` : `${head}><failure message="failed" /></testcase>`);
+      const name = `${escape(metric)} - ${escape(expression)}`;
+      const head = `<testcase name="${name}" classname="${escape(options.classname ?? 'Unnamed folder')}"`;
+      if (ok) {
+        cases.push(`${head} />`);
+      } else {
+        failures += 1;
+        const numbers = Object.entries(values ?? {}).map(([key, value]) => `${key} value: ${value}`).join(', ');
+        const message = escape(`${type} threshold failed: ${numbers}`);
+        cases.push(`${head}><failure message="${message}" /></testcase>`);
+      }
     }
   }
   const counts = `tests="${cases.length}" failures="${failures}"`;
