@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use super::baseline::{line_of, percent};
 use super::format::{humanize_duration, number};
-use super::saved::{SavedRun, SavedValidity};
+use super::saved::SavedRun;
 
 use axis::Shade;
 use charts::{Chart, charts};
@@ -78,15 +78,6 @@ pub(super) fn ending(run: &SavedRun) -> String {
     }
 }
 
-/// Whether it can be believed, in words.
-pub(super) fn trust(validity: &SavedValidity) -> String {
-    if validity.reasons.is_empty() {
-        "the generator kept up".to_owned()
-    } else {
-        validity.reasons.join("; ")
-    }
-}
-
 /// What was run, and how it ended.
 fn head(run: &SavedRun) -> String {
     let good = run.ending.exit_code == 0;
@@ -110,13 +101,8 @@ fn head(run: &SavedRun) -> String {
 fn findings(run: &SavedRun) -> String {
     let mut text = String::from("<section>\n<h2>Findings</h2>\n");
     if let Some(validity) = &run.validity {
-        let class = if validity.verdict == "valid" {
-            "good"
-        } else {
-            "bad"
-        };
-        let why = escape(&trust(validity));
-        let verdict = escape(&validity.verdict.to_uppercase());
+        let class = if validity.is_valid() { "good" } else { "bad" };
+        let (verdict, why) = (escape(&validity.word()), escape(&validity.why()));
         let _ = writeln!(text, "<p><strong class=\"{class}\">{verdict}</strong>: {why}</p>");
     }
     if run.findings.is_empty() {

@@ -66,12 +66,7 @@ pub(super) fn markdown(run: &SavedRun) -> String {
 fn findings(run: &SavedRun) -> String {
     let mut text = String::new();
     if let Some(validity) = &run.validity {
-        let verdict = validity.verdict.to_uppercase();
-        let why = match validity.reasons.as_slice() {
-            [] => "the generator kept up".to_owned(),
-            reasons => reasons.join("; "),
-        };
-        text += &format!("\n- **{verdict}**: {}\n", plain(&why));
+        text += &format!("\n- **{}**: {}\n", validity.word(), plain(&validity.why()));
     }
     for found in &run.findings {
         text += &format!("- {}\n", plain(&found.text));

@@ -11,7 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::format::humanize_duration;
 use super::html::axis::{Shade, bounds, shade};
 use super::html::charts::{Ink, Plan, plans, plot};
-use super::html::{ending, trust};
+use super::html::ending;
 use super::saved::SavedRun;
 use canvas::{Canvas, Letters, SCALE, png};
 
@@ -104,8 +104,8 @@ fn rows(run: &SavedRun, shade: &Shade, letters: &Letters) -> Vec<Row> {
     let line = format!("{} · {lasted} · loadgen {version} · run {id}", facts.started);
     text(&line, 16, INK.text);
     if let Some(validity) = &run.validity {
-        let valid = validity.verdict == "valid";
-        let line = format!("{}: {}", validity.verdict.to_uppercase(), trust(validity));
+        let valid = validity.is_valid();
+        let line = validity.line();
         text(&line, 17, if valid { GOOD } else { BAD });
     }
     for found in run.findings.iter().take(FINDINGS) {

@@ -11,7 +11,7 @@ use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
 use super::save::Destinations;
-use super::{Run, hints, save, scrape, stopped, verify};
+use super::{Run, hints, save, scrape, verify};
 use crate::engine;
 use crate::metrics::{Snapshot, Timeline};
 use crate::output::{Pusher, RunState};
@@ -54,7 +54,7 @@ pub async fn finish(run: &Run, mut observer: Observer, ending: Ending, destinati
         (Ending::Passed | Ending::Thresholds, Some(validity))
             if run.order.strict && validity.verdict == Verdict::Invalid.as_str() =>
         {
-            Ending::Invalid(validity.reasons.join("; "))
+            Ending::Invalid(validity.why())
         }
         (ending, _) => ending,
     };

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Run;
 use super::checkpoint::{Ask, unfinished};
-use crate::report::saved::SavedRun;
+use crate::report::saved::{SavedRun, SavedValidity};
 
 /// How often it is looked for,
 const EVERY: Duration = Duration::from_secs(5);
@@ -36,15 +36,9 @@ pub async fn follow(run: &Run, ask: &mpsc::Sender<Ask>) {
 
 /// First whether the rest can be believed.
 fn texts(run: &SavedRun) -> Vec<String> {
-    let doubt = run.validity.iter().filter(|validity| validity.verdict != "valid");
-    let doubt = doubt.map(|validity| {
-        format!(
-            "{}: {}",
-            validity.verdict.to_uppercase(),
-            validity.reasons.join("; ")
-        )
-    });
+    let doubt = run.validity.iter().filter(|validity| !validity.is_valid());
     doubt
+        .map(SavedValidity::line)
         .chain(run.findings.iter().map(|finding| finding.text.clone()))
         .collect()
 }

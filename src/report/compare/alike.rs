@@ -178,10 +178,9 @@ fn own(which: &str, run: &SavedRun) -> Vec<String> {
         ));
     }
     let validity = run.validity.as_ref();
-    let doubtful = validity.filter(|validity| validity.verdict != "valid");
+    let doubtful = validity.filter(|validity| !validity.is_valid());
     if let Some(validity) = doubtful {
-        let (verdict, reasons) = (validity.verdict.to_uppercase(), validity.reasons.join("; "));
-        warnings.push(format!("{which} is {verdict}: {reasons}"));
+        warnings.push(format!("{which} is {}", validity.line()));
         return warnings;
     }
     let late = |stats: &Option<crate::report::saved::Stats>| stats.map_or(0.0, |stats| stats.p99);

@@ -12,12 +12,13 @@ pub fn findings_section(run: &SavedRun, color: bool) -> String {
     let palette = Palette(color);
     let mut text = title("FINDINGS", "", palette);
     if let Some(validity) = &run.validity {
-        let verdict = validity.verdict.to_uppercase();
-        text += &if validity.verdict == "valid" {
-            format!("    {}: the generator kept up\n", palette.good(&verdict))
+        let word = validity.word();
+        let word = if validity.is_valid() {
+            palette.good(&word)
         } else {
-            format!("    {}: {}\n", palette.bad(&verdict), validity.reasons.join("; "))
+            palette.bad(&word)
         };
+        text += &format!("    {word}: {}\n", validity.why());
     }
     for finding in run
         .findings

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::metrics::{Outage, Snapshot, Timeline, Window, builtin};
-use crate::report::saved::{SavedRun, Stats};
+use crate::report::saved::{SavedRun, SavedValidity, Stats};
 
 use super::joined::Joined;
 use super::stats::{median, quantile};
@@ -50,6 +50,33 @@ pub struct Validity {
     pub reasons: Vec<String>,
     /// Whether the generator's own machine is among the reasons.
     pub generator: bool,
+}
+
+/// How the verdict is said, wherever it is.
+impl SavedValidity {
+    /// Whether nothing speaks against the numbers.
+    pub fn is_valid(&self) -> bool {
+        self.verdict == Verdict::Valid.as_str()
+    }
+
+    /// `VALID`, `SUSPECT` or `INVALID`.
+    pub fn word(&self) -> String {
+        self.verdict.to_uppercase()
+    }
+
+    /// Why.
+    pub fn why(&self) -> String {
+        if self.reasons.is_empty() {
+            "the generator kept up".to_owned()
+        } else {
+            self.reasons.join("; ")
+        }
+    }
+
+    /// Both in one line.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.word(), self.why())
+    }
 }
 
 /// From which share of its CPU on the generator is near its limit, and at it.
