@@ -6,6 +6,7 @@
 // The only unsafe code is in `script/fiber.rs` and `remote/ssh/transport.rs`, which state their safety arguments.
 #![deny(unsafe_code)]
 
+pub mod address;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -8,8 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which floor a room is on. Rooms of one floor do not import each other.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("pace", 0),
+    ("address", 0),
     ("metrics", 1),
     ("config", 2),
     ("net", 2),

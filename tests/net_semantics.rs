@@ -10,9 +10,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use loadgen::net::{
-    Auth, Client, HostOverride, Jar, JarChoice, NetOptions, Proxies, Request, RequestCookie, Shared, code,
-};
+use loadgen::address::HostOverride;
+use loadgen::net::{Auth, Client, Jar, JarChoice, NetOptions, Proxies, Request, RequestCookie, Shared, code};
 use net_support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

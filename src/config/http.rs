@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::address::{self, Cidr, Dns, HostOverride, HostPattern};
+use super::address;
 use super::check::Reader;
 use super::pem;
 use super::reader::{Node, all};
+use crate::address::{Cidr, Dns, HostOverride, HostPattern};
 
 /// Everything that shapes requests, with the dialect's defaults.
 #[derive(Debug, Clone, PartialEq)]

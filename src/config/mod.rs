@@ -35,7 +35,7 @@ mod shortcuts;
 mod summary;
 mod thresholds;
 
-pub use address::{Cidr, Dns, DnsPolicy, DnsSelect, HostOverride, HostPattern};
+pub use crate::address::{Cidr, Dns, DnsPolicy, DnsSelect, HostOverride, HostPattern};
 pub use catalog::option_names;
 pub use check::{Config, check};
 pub use error::{ConfigError, ConfigErrors, nearest};

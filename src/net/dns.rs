@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::{NetError, code};
-use super::options::{DnsOptions, DnsPolicy, DnsSelect, NetOptions};
+use super::options::NetOptions;
 use super::target::Hostname;
+use crate::address::{Dns, DnsPolicy, DnsSelect};
 
 /// Names kept at most; a script that invents names must not grow the cache without bound.
 const CACHE_LIMIT: usize = 1024;
@@ -52,7 +53,7 @@ impl Resolver {
                 if let Some(pattern) = options
                     .block_hostnames
                     .iter()
-                    .find(|pattern| pattern.matches(name))
+                    .find(|pattern| pattern.covers(name))
                 {
                     return Err(NetError::new(
                         code::BLOCKED_HOSTNAME,
@@ -78,17 +79,18 @@ impl Resolver {
         Ok(address)
     }
 
-    async fn lookup(&self, options: DnsOptions, name: &str) -> Result<IpAddr, NetError> {
+    async fn lookup(&self, options: Dns, name: &str) -> Result<IpAddr, NetError> {
         let entry = self.entry(name);
         let ips = {
             let mut answer = entry.answer.lock().await;
-            let fresh = answer.as_ref().filter(|answer| answer.at.elapsed() < options.ttl);
+            let holds = |answer: &&Answer| options.ttl.is_none_or(|ttl| answer.at.elapsed() < ttl);
+            let fresh = answer.as_ref().filter(holds);
             if let Some(answer) = fresh {
                 Arc::clone(&answer.ips)
             } else {
                 // Failures are not remembered: the next connection asks again.
                 let ips: Arc<[IpAddr]> = ask(name, options.policy).await?.into();
-                *answer = (options.ttl > Duration::ZERO).then(|| Answer {
+                *answer = (options.ttl != Some(Duration::ZERO)).then(|| Answer {
                     ips: Arc::clone(&ips),
                     at: Instant::now(),
                 });
@@ -117,7 +119,7 @@ impl Resolver {
 
 fn overridden(options: &NetOptions, host: &str, port: u16) -> Option<SocketAddr> {
     let entry = options.hosts.iter().find(|entry| entry.applies(host, port))?;
-    Some((entry.ip, entry.port.unwrap_or(port)).into())
+    Some((entry.to, entry.to_port.unwrap_or(port)).into())
 }
 
 /// Asks the system; the answer is never empty.
@@ -183,7 +185,7 @@ fn choose(ips: Vec<IpAddr>, policy: DnsPolicy) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::options::HostOverride;
+    use crate::address::HostOverride;
 
     fn name(text: &str) -> Hostname {
         Hostname::Name(text.into())
@@ -231,9 +233,9 @@ mod tests {
     #[tokio::test]
     async fn names_are_asked_once_within_their_ttl() {
         let resolver = Resolver::default();
-        let options = DnsOptions {
+        let options = Dns {
             select: DnsSelect::RoundRobin,
-            ..DnsOptions::default()
+            ..Dns::default()
         };
         let ip = resolver.lookup(options, "localhost").await.unwrap();
         assert!(ip.is_loopback());
@@ -259,8 +261,8 @@ mod tests {
         );
         resolver
             .lookup(
-                DnsOptions {
-                    ttl: Duration::ZERO,
+                Dns {
+                    ttl: Some(Duration::ZERO),
                     ..options
                 },
                 "localhost",

@@ -46,10 +46,7 @@ pub use cookies::Jar;
 pub use encode::Coding;
 pub use error::{NetError, code};
 pub use headers::canonical;
-pub use options::{
-    Cidr, ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HostPattern, HttpLog, NetOptions,
-    SetupError, TlsVersion,
-};
+pub use options::{ClientIdentity, HttpLog, NetOptions, SetupError, TlsVersion};
 pub use port::holder as port_holder;
 pub use proxy::Proxies;
 pub use redis::{Redis, RedisError, RedisOptions, Reply};

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 
-use super::options::{Cidr, SetupError};
+use super::options::SetupError;
 use super::target::{Hostname, Origin, Target};
+use crate::address::Cidr;
 
 /// Which requests go through which proxy. The default is none.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +141,7 @@ fn exempt(entry: &str) -> Option<Exempt> {
     };
     if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
         return Some(Exempt {
-            what: Which::Range(ip.to_string().parse().ok()?),
+            what: Which::Range(ip.into()),
             port,
         });
     }

@@ -15,8 +15,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme};
 
 use super::error::{NetError, code};
-use super::options::{ClientIdentity, HostPattern, NetOptions, SetupError, TlsVersion};
+use super::options::{ClientIdentity, NetOptions, SetupError, TlsVersion};
 use super::target::Hostname;
+use crate::address::HostPattern;
 use crate::metrics::TlsTag;
 
 pub use material::TlsMaterial;
@@ -77,7 +78,7 @@ impl Tls {
         };
         self.identities
             .iter()
-            .find(|(domains, _)| domains.is_empty() || domains.iter().any(|domain| domain.matches(&host)))
+            .find(|(domains, _)| domains.is_empty() || domains.iter().any(|domain| domain.covers(&host)))
             .map_or(&self.plain, |(_, config)| config)
     }
 }

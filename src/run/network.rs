@@ -3,13 +3,9 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::{self, Config, HttpDebug, HttpOptions};
-use crate::net::{
-    ClientIdentity, DnsOptions, DnsPolicy, DnsSelect, HostOverride, HttpLog, NetOptions, Proxies, SetupError,
-    Throttle, TlsVersion,
-};
+use crate::net::{ClientIdentity, HttpLog, NetOptions, Proxies, SetupError, Throttle, TlsVersion};
 use crate::script::HttpDefaults;
 
 /// How many source addresses of `localIPs` are used at the most.
@@ -21,42 +17,16 @@ pub fn options(http: &HttpOptions) -> Result<NetOptions, SetupError> {
         config::TlsVersion::Tls12 => TlsVersion::Tls12,
         config::TlsVersion::Tls13 => TlsVersion::Tls13,
     };
-    let identities: Result<Vec<_>, SetupError> = http.tls.auth.iter().map(identity).collect();
-    let hosts: Result<Vec<_>, SetupError> = http.hosts.iter().map(host_override).collect();
-    let blocked: Result<Vec<_>, SetupError> = http
-        .block_hostnames
-        .iter()
-        .map(|pattern| pattern.as_str().parse())
-        .collect();
-    let networks: Result<Vec<_>, SetupError> = http
-        .blacklist_ips
-        .iter()
-        .map(|cidr| format!("{}/{}", cidr.address, cidr.prefix).parse())
-        .collect();
     Ok(NetOptions {
         tls_verify: !http.insecure_skip_tls_verify,
         tls_min: Some(version(http.tls.min)),
         tls_max: Some(version(http.tls.max)),
         cipher_suites: http.tls.cipher_suites.clone(),
-        identities: identities?,
-        hosts: hosts?,
-        block_hostnames: blocked?,
-        blacklist_ips: networks?,
-        dns: DnsOptions {
-            ttl: http.dns.ttl.unwrap_or(Duration::MAX),
-            select: match http.dns.select {
-                config::DnsSelect::First => DnsSelect::First,
-                config::DnsSelect::Random => DnsSelect::Random,
-                config::DnsSelect::RoundRobin => DnsSelect::RoundRobin,
-            },
-            policy: match http.dns.policy {
-                config::DnsPolicy::PreferIpv4 => DnsPolicy::PreferIpv4,
-                config::DnsPolicy::PreferIpv6 => DnsPolicy::PreferIpv6,
-                config::DnsPolicy::OnlyIpv4 => DnsPolicy::OnlyIpv4,
-                config::DnsPolicy::OnlyIpv6 => DnsPolicy::OnlyIpv6,
-                config::DnsPolicy::Any => DnsPolicy::Any,
-            },
-        },
+        identities: http.tls.auth.iter().map(identity).collect(),
+        hosts: http.hosts.clone(),
+        block_hostnames: http.block_hostnames.clone(),
+        blacklist_ips: http.blacklist_ips.clone(),
+        dns: http.dns,
         local_ips: http
             .local_ips
             .iter()
@@ -75,30 +45,12 @@ pub fn options(http: &HttpOptions) -> Result<NetOptions, SetupError> {
     })
 }
 
-fn identity(auth: &config::TlsAuth) -> Result<ClientIdentity, SetupError> {
-    let domains: Result<Vec<_>, SetupError> = auth
-        .domains
-        .iter()
-        .map(|pattern| pattern.as_str().parse())
-        .collect();
-    Ok(ClientIdentity {
-        domains: domains?,
+fn identity(auth: &config::TlsAuth) -> ClientIdentity {
+    ClientIdentity {
+        domains: auth.domains.clone(),
         certificate: auth.cert.clone().into_bytes(),
         key: auth.key.clone().into_bytes(),
-    })
-}
-
-fn host_override(entry: &config::HostOverride) -> Result<HostOverride, SetupError> {
-    let name = match entry.port {
-        Some(port) => format!("{}:{port}", entry.host.as_str()),
-        None => entry.host.as_str().to_owned(),
-    };
-    let to = match (entry.to, entry.to_port) {
-        (ip, None) => ip.to_string(),
-        (IpAddr::V4(ip), Some(port)) => format!("{ip}:{port}"),
-        (IpAddr::V6(ip), Some(port)) => format!("[{ip}]:{port}"),
-    };
-    HostOverride::parse(&name, &to)
+    }
 }
 
 /// The addresses of a range, first to last.
