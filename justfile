@@ -12,6 +12,10 @@ test *ARGS:
     @if cargo nextest --version >/dev/null 2>&1; then cargo nextest run {{ ARGS }}; else cargo test {{ ARGS }}; fi
     @if cargo nextest --version >/dev/null 2>&1; then cargo test --doc; fi
 
+# The conformance suite: scripts in tests/dialect/, all of them or (DIALECT_SCRIPT) some
+dialect:
+    cargo test --test dialect_scripts
+
 # Formatting, and clippy without a single warning
 lint:
     cargo fmt --check

@@ -223,7 +223,7 @@ fn option_faults() {
         ),
         (
             json!({ "tlsAuth": [{ "cert": "x", "key": "-----BEGIN ENCRYPTED PRIVATE KEY-----", "password": "p" }] }),
-            "options.tlsAuth[0].key (script): encrypted PKCS #8 keys are not read",
+            "options.tlsAuth[0].key (script): the key is no encrypted PEM",
         ),
         (
             json!({ "tlsVersion": { "min": "tls1.3", "max": "tls1.2" } }),

@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 use std::time::Duration;
 
 use grpc_support::{Reflection, Room, descriptors};
@@ -306,6 +307,39 @@ fn names_and_addresses_go_by_the_run_s_rules() {
         "IP (127.0.0.9)",
         "x.blocked.test: connection error",
     ]);
+}
+
+#[test]
+fn a_connection_can_be_that_of_all_users_of_a_thread() {
+    let room = Room::start();
+    let script = script(&format!(
+        "{HEAD} import {{ sleep }} from 'k6';
+        const other = new grpc.Client(); other.load([], 'room.proto');
+        export const options = {{ scenarios: {{ s: {{ executor: 'per-vu-iterations', vus: 20 }} }} }};
+        const shared = {{ plaintext: true, connectionSharing: true, maxReceiveSize: 4000 }};
+        const greeted = (c) => check(c.invoke('room.v1.Room/Greet', 'x'), {{ greeted: (r) => r.status === 0 }});
+        export function setup() {{
+            try {{ client.connect(__ENV.GRPC, {{ ...shared, connectionSharing: 5 }}); }} catch (e) {{ console.warn(e.message); }}
+        }}
+        export default function () {{
+            client.connect(__ENV.GRPC, shared);
+            other.connect(__ENV.GRPC.toUpperCase(), shared);
+            greeted(client); greeted(other);
+            sleep(0.3);
+            client.close();
+            greeted(other);
+        }}"
+    ));
+    let address = room.address.to_string();
+    let (ended, points) = run(&script, &address, &[]);
+    ended
+        .expect(0)
+        .says(&["invalid connectionSharing value: '5', it needs to be boolean"]);
+    assert_eq!((points.count("checks"), points.sum("checks")), (60, 60.0));
+    assert_eq!(room.counts.calls.load(SeqCst), 60);
+    let threads = thread::available_parallelism().unwrap().get() as u64;
+    let connections = room.counts.connections.load(SeqCst);
+    assert!((1..=threads).contains(&connections), "{connections} of {threads}");
 }
 
 #[test]

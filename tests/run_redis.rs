@@ -78,7 +78,7 @@ fn logins_databases_and_what_refuses_them() {
         "thrown: invalid options; reason: invalid options type: int; expected string or object",
         "thrown: invalid options; reason: redis: invalid URL scheme: http",
         "thrown: invalid options; reason: unknown field `nope`",
-        "thrown: invalid options; reason: clusters and sentinels are not supported",
+        "thrown: invalid options; reason: the cluster has no nodes",
     ]);
 }
 
@@ -227,4 +227,119 @@ fn what_takes_too_long_ends_and_what_is_interrupted_is_forgotten() {
     assert!(points.sum("data_sent") > 100_000.0 && points.sum("data_received") > 100_000.0);
     // As with k6 it is no request of any metric.
     assert_eq!(points.count("http_reqs"), 0);
+}
+
+/// Three masters that share the keys among them, on free ports.
+fn cluster() -> Vec<Redis> {
+    let nodes: Vec<Redis> = (0..3)
+        .map(|_| {
+            let (port, bus) = (free_port().to_string(), free_port().to_string());
+            let more = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-require-full-coverage",
+                "no",
+                "--cluster-port",
+                &bus,
+            ];
+            Redis::with(&port, &more)
+        })
+        .collect();
+    let addresses: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.port))
+        .collect();
+    let mut words = vec!["--cluster", "create"];
+    words.extend(addresses.iter().map(String::as_str));
+    words.push("--cluster-yes");
+    let said = nodes[0].ask(&words);
+    assert!(said.contains("All 16384 slots covered"), "{said}");
+    eventually(
+        Duration::from_mins(1),
+        "every node knows that all is well",
+        || {
+            let well = |node: &Redis| node.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
+            nodes.iter().all(well).then_some(())
+        },
+    );
+    nodes
+}
+
+#[test]
+fn keys_are_found_in_a_cluster_wherever_they_are() {
+    let nodes = cluster();
+    let script = Scripted::new(&format!(
+        "{HEAD}
+        import {{ check }} from 'k6';
+        const ports = __ENV.PORTS.split(',').map(Number);
+        const address = (port) => `redis://127.0.0.1:${{port}}`;
+        const client = new redis.Client({{ cluster: {{ nodes: [address(ports[1]), address(ports[0])] }} }});
+        const single = new redis.Client({{ cluster: {{ maxRedirects: 5, nodes: [{{ socket: {{ host: '127.0.0.1', port: ports[2] }} }}] }} }});
+        const direct = ports.map((port) => new redis.Client(address(port)));
+        const all = (count, make) => Promise.all(Array.from({{ length: count }}, (_, i) => make(i)));
+        export default async function () {{
+            const found = {{}};
+            await all(300, (i) => client.set(`key-${{i}}`, `value ${{i}}`));
+            found.all = (await all(300, (i) => single.get(`key-${{i}}`))).every((value, i) => value === `value ${{i}}`);
+            found['each has a part'] = (await Promise.all(direct.map((one) => one.sendCommand('DBSIZE')))).every((n) => n > 20 && n < 200);
+            found['by their tag'] = (await client.set('{{t}}a', 1)) === 'OK' && (await client.set('{{t}}b', 2)) === 'OK' && (await client.mget('{{t}}a', '{{t}}b')).join() === '1,2';
+            found['not by others'] = (await said(client.mget('key-1', 'key-2', 'key-3'))).startsWith('! CROSSSLOT');
+            found['a node alone sends elsewhere'] = (await Promise.all(direct.map((one) => said(one.get('key-1'))))).filter((text) => text.startsWith('! MOVED')).length === 2;
+            found['without a key'] = (await client.randomKey()).length > 2 && (await client.sendCommand('PING')) === 'PONG';
+
+            // A part of the keys goes from one node to another while the client is connected.
+            const ids = await Promise.all(direct.map((one) => one.sendCommand('CLUSTER', 'MYID')));
+            const owner = async (key) => {{
+                const answers = await Promise.all(direct.map((one) => said(one.get(key))));
+                return answers.findIndex((text) => !text.startsWith('! MOVED'));
+            }};
+            const slot = (key) => direct[0].sendCommand('CLUSTER', 'KEYSLOT', key);
+            const moved = 'a key that moves';
+            let [from, number] = [await owner(moved), await slot(moved)];
+            let to = (from + 1) % 3;
+            await direct[to].sendCommand('CLUSTER', 'SETSLOT', number, 'IMPORTING', ids[from]);
+            await direct[from].sendCommand('CLUSTER', 'SETSLOT', number, 'MIGRATING', ids[to]);
+            for (const one of [direct[to], direct[from]]) await one.sendCommand('CLUSTER', 'SETSLOT', number, 'NODE', ids[to]);
+            found['a part has moved'] = (await client.set(moved, 'there')) === 'OK' && (await direct[to].get(moved)) === 'there';
+
+            // A part of which nobody knows yet where it is.
+            const asked = 'a key on its way';
+            [from, number] = [await owner(asked), await slot(asked)];
+            to = (from + 1) % 3;
+            await direct[to].sendCommand('CLUSTER', 'SETSLOT', number, 'IMPORTING', ids[from]);
+            await direct[from].sendCommand('CLUSTER', 'SETSLOT', number, 'MIGRATING', ids[to]);
+            found['a part is moving'] = (await client.set(asked, 'underway')) === 'OK' && (await client.get(asked)) === 'underway';
+            found['and not all of it'] = (await said(direct[to].get(asked))).startsWith('! MOVED');
+            check(found, Object.fromEntries(Object.keys(found).map((name) => [name, (f) => f[name] === true || (console.error(name), false)])));
+
+            await said(direct[0].sendCommand('SHUTDOWN', 'NOSAVE'));
+            const left = await all(60, (i) => said(client.get(`key-${{i}}`)));
+            const lost = left.filter((text) => text.startsWith('! '));
+            check(lost, {{
+                'what a node had is lost with it': (list) => list.length > 0 && list.length < 60,
+                'and it is said': (list) => list.every((text) => text.includes('connection refused') || text.includes('CLUSTERDOWN')) || (console.error(list[0]), false),
+            }});
+        }}"
+    ));
+    let ports: Vec<&str> = nodes.iter().map(|node| node.port.as_str()).collect();
+    let (ended, points) = run(&script, &["--env", &format!("PORTS={}", ports.join(","))]);
+    let ended = ended.expect(0);
+    assert_eq!(points.sum("checks"), 11.0, "{}", ended.stderr);
+    assert_eq!(points.count("checks"), 11);
+    assert!(points.sum("data_sent") > 10_000.0);
+}
+
+#[test]
+fn a_server_that_is_no_cluster_says_so() {
+    let redis = Redis::start();
+    let script = Scripted::new(&format!(
+        "{HEAD}
+        const address = `redis://127.0.0.1:${{__ENV.PORT}}`;
+        const client = new redis.Client({{ cluster: {{ nodes: [address, address] }} }});
+        export default async function () {{ console.log(await said(client.get('x'))); }}"
+    ));
+    let (ended, _) = run(&script, &["--env", &format!("PORT={}", redis.port)]);
+    ended
+        .expect(0)
+        .says(&["ERR This instance has cluster support disabled"]);
 }

@@ -199,7 +199,7 @@ fn what_cannot_be_fetched_says_why() {
         (site.url("/thief.js"), &["must not import 'file:///etc/hostname'"]),
         (site.url("/broken.js"), &["/broken.js:1"]),
         (
-            "https://jslib.k6.io/aws/0.1.0/s3.js".to_owned(),
+            "https://jslib.k6.io/kafka/0.1.0/index.js".to_owned(),
             &["is not built in", "k6-utils"],
         ),
     ] {

@@ -40,6 +40,7 @@ pub use catalog::option_names;
 pub use check::{Config, check};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use http::{HttpDebug, HttpOptions, TlsAuth, TlsOptions, TlsVersion};
+pub use pem::{KeyError, decrypted};
 pub use raw::{Given, RawOptions, Tier, stage};
 pub use scenario::Scenario;
 pub use settings::{Settings, file};

@@ -49,7 +49,7 @@ pub use headers::canonical;
 pub use options::{ClientIdentity, HttpLog, NetOptions, SetupError, TlsVersion};
 pub use port::holder as port_holder;
 pub use proxy::Proxies;
-pub use redis::{Redis, RedisError, RedisOptions, Reply};
+pub use redis::{Redis, RedisError, RedisOptions, RedisPlan, RedisStore, Reply};
 pub use request::{Auth, JarChoice, Request, RequestCookie};
 pub use response::{Hop, Response, ResponseCookie, Timings, status_text};
 pub use shared::Shared;

@@ -5,9 +5,12 @@
 //! bytes that are counted. A connection has one command under way; a command that finds none free opens one, or waits its
 //! turn when there are as many as the pool may have.
 
+mod cluster;
 mod resp;
 
 pub use resp::Reply;
+
+use cluster::Cluster;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -74,9 +77,63 @@ pub enum RedisError {
     /// The server said so.
     #[error("{0}")]
     Refused(String),
-    /// No connection, or one that broke.
+    /// No connection, so that nothing was sent.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A connection that broke, or gave no reply.
     #[error("{0}")]
     Network(String),
+}
+
+/// What there is to connect to.
+#[derive(Debug, Clone)]
+pub enum RedisPlan {
+    /// One server.
+    One(RedisOptions),
+    /// Servers that share the keys. These tell of the others; a command is sent elsewhere this often.
+    Cluster(Vec<RedisOptions>, usize),
+}
+
+/// One virtual user's connections, to one server or to many.
+pub enum RedisStore {
+    /// To one server.
+    One(Box<Redis>),
+    /// To servers that share the keys.
+    Many(Cluster),
+}
+
+impl RedisStore {
+    /// A client, not yet connected.
+    ///
+    /// # Errors
+    /// The host is none, or TLS settings cannot be used.
+    pub fn open(client: &Rc<Client>, plan: RedisPlan) -> Result<RedisStore, NetError> {
+        Ok(match plan {
+            RedisPlan::One(options) => RedisStore::One(Box::new(client.redis(options)?)),
+            RedisPlan::Cluster(seeds, redirects) => {
+                RedisStore::Many(Cluster::new(Rc::clone(client), seeds, redirects))
+            }
+        })
+    }
+
+    /// Sends a command and waits for its reply.
+    ///
+    /// # Errors
+    /// The server refuses the command or cannot be reached.
+    pub async fn call(&self, command: &[Vec<u8>]) -> Result<Reply, RedisError> {
+        match self {
+            RedisStore::One(redis) => redis.call(command).await,
+            RedisStore::Many(cluster) => cluster.call(command).await,
+        }
+    }
+
+    /// Wire bytes (sent, received) since this was last asked.
+    pub fn take_bytes(&self) -> (u64, u64) {
+        match self {
+            RedisStore::One(redis) => redis.take_bytes(),
+            RedisStore::Many(cluster) => cluster.take_bytes(),
+        }
+    }
 }
 
 /// One virtual user's connections to a server.
@@ -162,18 +219,28 @@ impl Redis {
     /// # Errors
     /// The server refuses the command or cannot be reached.
     pub async fn call(&self, command: &[Vec<u8>]) -> Result<Reply, RedisError> {
+        self.send(&[command]).await
+    }
+
+    /// The same, of keys that are about to become this server's.
+    async fn call_asking(&self, command: &[Vec<u8>]) -> Result<Reply, RedisError> {
+        self.send(&[&[b"ASKING".to_vec()], command]).await
+    }
+
+    /// Sends commands over one connection, and waits for the reply to the last.
+    async fn send(&self, commands: &[&[Vec<u8>]]) -> Result<Reply, RedisError> {
         // Nobody closes it.
         let _turn = self.turns.acquire().await;
         let idle = self.idle.borrow_mut().pop();
         if let Some(mut connection) = idle {
-            match self.exchange(&mut connection, command).await {
+            match self.exchange_all(&mut connection, commands).await {
                 Ok(reply) => return self.done(connection, reply),
                 Err((_, true)) => {}
                 Err((error, false)) => return Err(error),
             }
         }
         let mut connection = self.connect().await?;
-        match self.exchange(&mut connection, command).await {
+        match self.exchange_all(&mut connection, commands).await {
             Ok(reply) => self.done(connection, reply),
             Err((error, _)) => Err(error),
         }
@@ -203,7 +270,7 @@ impl Redis {
 
     fn unreachable(&self, why: &str) -> RedisError {
         let (host, port) = (&self.options.host, self.options.port);
-        RedisError::Network(format!("dial tcp {host}:{port}: {why}"))
+        RedisError::Unreachable(format!("dial tcp {host}:{port}: {why}"))
     }
 
     /// A connection that has logged in and chosen its database.
@@ -246,6 +313,20 @@ impl Redis {
             }
         }
         Ok(connection)
+    }
+
+    /// Commands one after the other, and the reply to the last; with an error, whether none of them can have had an effect.
+    async fn exchange_all(
+        &self,
+        connection: &mut Connection,
+        commands: &[&[Vec<u8>]],
+    ) -> Result<Reply, (RedisError, bool)> {
+        let mut last = Reply::Nil;
+        for (index, command) in commands.iter().enumerate() {
+            let done = self.exchange(connection, command).await;
+            last = done.map_err(|(error, untouched)| (error, untouched && index == 0))?;
+        }
+        Ok(last)
     }
 
     /// One command and its reply; with an error, whether the connection was closed before a byte of a reply.

@@ -85,7 +85,9 @@ async fn report(run: &Run, snapshot: &Snapshot, timeline: &Timeline, told: save:
             summary_export(snapshot, stats, saved.breakpoint.as_ref()).as_bytes(),
         );
     }
-    let custom = if run.loaded.exports("handleSummary") && !search {
+    // Who wants no summary is not asked for one, as in the dialect.
+    let wanted = look.mode != SummaryMode::Disabled;
+    let custom = if run.loaded.exports("handleSummary") && wanted && !search {
         handle_summary(run, snapshot).await
     } else {
         None

@@ -10,6 +10,8 @@ pub fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
     if let Some(buffer) = ArrayBuffer::from_value(value.clone()) {
         return copied(&buffer, 0, buffer.len());
     }
+    // The engine has thrown that it is no buffer; left pending, whatever checks next would take it for its own.
+    drop(value.ctx().catch());
     // A view (Uint8Array, DataView, …) tells its window into its buffer itself.
     let buffer = object.get::<_, Option<ArrayBuffer>>("buffer").ok().flatten()?;
     let offset = object.get::<_, usize>("byteOffset").ok()?;

@@ -28,8 +28,7 @@ use crate::{
         Epoch, IterationEnd, IterationSpan, MetricId, NameId, Recorder, Registry, SystemTag, TagsId, Tracer,
         Tracing, Trail,
     },
-    net::Throttle,
-    net::{self, NetError, Target, code},
+    net::{self, NetError, Target, Throttle, code},
 };
 
 /// What the virtual users of one worker share.
@@ -48,6 +47,8 @@ pub struct Workshop {
     pub http: HttpDefaults,
     /// Whether `exec()` may run commands.
     pub exec: Cell<Exec>,
+    /// Connections to gRPC servers that its virtual users share.
+    pub channels: net::grpc::Pool,
     /// What runs them on the target.
     pub remote: RefCell<Option<Remote>>,
     /// Makes traces, if anybody wants them.
@@ -109,7 +110,7 @@ impl Workshop {
         http: HttpDefaults,
     ) -> Workshop {
         let registry = recorder.registry();
-        let (targets, complained, exec, remote) = Default::default();
+        let (targets, complained, exec, remote, channels) = Default::default();
         Workshop {
             program,
             recorder,
@@ -118,6 +119,7 @@ impl Workshop {
             net,
             http,
             exec,
+            channels,
             remote,
             tracer: None,
             targets,

@@ -15,8 +15,9 @@ pub const SUBTLE: &str = "loadgen:subtle";
 pub const EXECUTION: &str = "loadgen:execution";
 
 /// Libraries by the first part of their address, whatever the version.
-const LIBRARIES: [(&str, &str); 17] = [
+const LIBRARIES: [(&str, &str); 18] = [
     ("ajv", include_str!("jslib/ajv.js")),
+    ("aws", include_str!("jslib/aws.js")),
     ("expect", include_str!("jslib/expect.js")),
     ("form-urlencoded", include_str!("jslib/form-urlencoded.js")),
     ("formdata", include_str!("jslib/formdata.js")),
@@ -39,13 +40,32 @@ const LIBRARIES: [(&str, &str); 17] = [
 ];
 
 /// What they have in common, and what is published elsewhere.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 9] = [
+    ("aws-core", include_str!("jslib/aws-core.js")),
+    ("aws-s3", include_str!("jslib/aws-s3.js")),
+    ("aws-services", include_str!("jslib/aws-services.js")),
     ("k6-reporter", include_str!("jslib/k6-reporter.js")),
     ("k6chaijs-core", include_str!("jslib/k6chaijs-core.js")),
     ("schema", include_str!("jslib/schema.js")),
     ("webcrypto", include_str!("jslib/webcrypto.js")),
     ("webcrypto-key", include_str!("jslib/webcrypto-key.js")),
     ("webcrypto-rsa", include_str!("jslib/webcrypto-rsa.js")),
+];
+
+/// The files of the library `aws`, and the modules that have what is in them.
+const AWS: [(&str, &str); 12] = [
+    ("aws", "aws"),
+    ("index", "aws"),
+    ("s3", "aws-s3"),
+    ("signature", "aws-core"),
+    ("dynamo-db", "aws-services"),
+    ("event-bridge", "aws-services"),
+    ("kinesis", "aws-services"),
+    ("kms", "aws-services"),
+    ("lambda", "aws-services"),
+    ("secrets-manager", "aws-services"),
+    ("sqs", "aws-services"),
+    ("ssm", "aws-services"),
 ];
 
 /// Where a reporter is published that many scripts import; its address names a branch or a version.
@@ -85,7 +105,23 @@ pub fn resolve(address: &str) -> Option<Result<String, String>> {
     if REPORTER.iter().any(|site| address.starts_with(site)) {
         return Some(Ok(format!("{PREFIX}k6-reporter")));
     }
-    let library = address.strip_prefix(SITE)?.split('/').next().unwrap_or("");
+    let mut parts = address.strip_prefix(SITE)?.split('/');
+    let library = parts.next().unwrap_or("");
+    if library == "aws" {
+        let file = parts.next_back().unwrap_or("").trim_end_matches(".js");
+        let found = AWS.iter().find(|(known, _)| *known == file);
+        return Some(found.map_or_else(
+            || {
+                let known: Vec<String> = AWS.iter().map(|(file, _)| format!("{file}.js")).collect();
+                Err(format!(
+                    "`{address}` is not built in; of that library there are: {}. Download it next to the script and import it as \
+                     './FILE.js'",
+                    known.join(", ")
+                ))
+            },
+            |(_, module)| Ok(format!("{PREFIX}{module}")),
+        ));
+    }
     Some(match find(&LIBRARIES, library) {
         Some(_) => Ok(format!("{PREFIX}{library}")),
         None => {
@@ -123,12 +159,16 @@ mod tests {
             assert!(text(&module).is_some());
         }
         assert_eq!(resolve("https://example.com/k6-utils/1.4.0/index.js"), None);
-        let message = resolve("https://jslib.k6.io/aws/0.1.0/s3.js")
-            .unwrap()
-            .unwrap_err();
-        assert!(
-            message.contains("aws/0.1.0") && message.contains("k6-utils"),
-            "{message}"
-        );
+        for (address, part) in [
+            ("kafka/0.1.0/index.js", "k6-utils"),
+            ("aws/0.14.0/cognito.js", "secrets-manager.js"),
+        ] {
+            let message = resolve(&format!("{SITE}{address}")).unwrap().unwrap_err();
+            assert!(message.contains(address) && message.contains(part), "{message}");
+        }
+        for (file, _) in AWS {
+            let module = resolve(&format!("{SITE}aws/0.12.3/{file}.js")).unwrap().unwrap();
+            assert!(text(&module).is_some(), "{file}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use rquickjs::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::config::{KeyError, decrypted};
 use crate::net::grpc::{Methods, SchemaError};
 
 use super::{
@@ -42,12 +43,16 @@ pub struct Program {
     secrets: OnceLock<Secrets>,
     complaints: Mutex<FxHashSet<(u16, String)>>,
     methods: Mutex<FxHashMap<Vec<u8>, Arc<Methods>>>,
+    keys: Mutex<FxHashMap<(String, String), Result<String, KeyError>>>,
     remotes: OnceLock<Remotes>,
     memory: OnceLock<usize>,
 }
 
 /// What one virtual user's JavaScript may hold unless told otherwise, in bytes.
 pub const MEMORY: usize = 512 << 20;
+
+/// Private keys that are remembered as they were opened.
+const KEYS_KEPT: usize = 64;
 
 impl Program {
     /// Reads the entry script. `env` is what scripts see as `__ENV`.
@@ -81,6 +86,7 @@ impl Program {
             secrets: OnceLock::new(),
             complaints: Mutex::default(),
             methods: Mutex::default(),
+            keys: Mutex::default(),
             remotes: OnceLock::new(),
             memory: OnceLock::new(),
         }
@@ -238,6 +244,21 @@ impl Program {
         let made = Arc::new(make()?);
         methods.insert(key.to_vec(), made.clone());
         Ok(made)
+    }
+
+    /// A private key that may be encrypted, opened; each once in the run, as that takes its time on purpose.
+    ///
+    /// # Errors
+    /// It cannot be opened with this password.
+    pub fn opened(&self, key: &str, password: &str) -> Result<String, KeyError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who makes up keys is not to fill the memory with them.
+        if keys.len() >= KEYS_KEPT {
+            keys.clear();
+        }
+        keys.entry((key.to_owned(), password.to_owned()))
+            .or_insert_with(|| decrypted(key, password))
+            .clone()
     }
 
     /// The variables that the script documents.

@@ -28,7 +28,7 @@ const LARGEST_RECEIVED: usize = 4 << 20;
 const LARGEST_SENT: usize = i32::MAX as usize;
 
 /// Where to connect, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dial {
     /// `host:port`.
     pub address: String,
@@ -44,7 +44,7 @@ pub struct Dial {
     pub max_send: Option<usize>,
 }
 
-/// A connection, to be used by one virtual user. Calls on it may overlap.
+/// A connection, to be used by one virtual user, or by several of one worker ([`super::Pool`]). Calls on it may overlap.
 pub struct Channel {
     shared: Arc<Shared>,
     endpoint: Endpoint,
@@ -53,6 +53,10 @@ pub struct Channel {
     pub(super) max_receive: usize,
     max_send: usize,
     line: RefCell<Option<Line>>,
+    /// Held while the connection is made, so that those who want it at one moment get one.
+    dialing: tokio::sync::Mutex<()>,
+    /// How many clients share it; none if it belongs to one.
+    pub(super) sharers: Cell<usize>,
     closed: Cell<bool>,
     /// The calls under way.
     calls: RefCell<Vec<Weak<Queue>>>,
@@ -121,6 +125,8 @@ impl Client {
             max_receive: dial.max_receive.unwrap_or(LARGEST_RECEIVED),
             max_send: dial.max_send.unwrap_or(LARGEST_SENT),
             line: RefCell::default(),
+            dialing: tokio::sync::Mutex::default(),
+            sharers: Cell::new(0),
             closed: Cell::new(false),
             calls: RefCell::default(),
             stray: Cell::default(),
@@ -185,6 +191,11 @@ impl Channel {
     /// The peer's address, while there is a connection.
     pub fn remote(&self) -> Option<SocketAddr> {
         self.line.borrow().as_ref().map(|line| line.remote)
+    }
+
+    /// Whether it was closed for good.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     /// Closes the connection; calls under way end as canceled.
@@ -275,10 +286,13 @@ impl Channel {
 
     /// The connection, made now if there is none.
     async fn line(&self) -> Result<Line, NetError> {
-        if let Some(line) = &*self.line.borrow()
-            && !line.sender.is_closed()
-        {
-            return Ok(line.clone());
+        if let Some(line) = self.open_line() {
+            return Ok(line);
+        }
+        let _dialing = self.dialing.lock().await;
+        // Somebody else may have been quicker.
+        if let Some(line) = self.open_line() {
+            return Ok(line);
         }
         self.drop_line();
         let progress = Progress::new(Instant::now(), &self.stray);
@@ -295,11 +309,13 @@ impl Channel {
             marks: direct.marks,
             remote: direct.remote,
         };
-        // Somebody else may have been quicker; then theirs goes when its calls are over.
-        if let Some(other) = self.line.replace(Some(line.clone())) {
-            self.keep(&other);
-        }
+        self.line.replace(Some(line.clone()));
         Ok(line)
+    }
+
+    fn open_line(&self) -> Option<Line> {
+        let line = self.line.borrow();
+        line.as_ref().filter(|line| !line.sender.is_closed()).cloned()
     }
 
     fn drop_line(&self) {

@@ -26,7 +26,7 @@ use self::{
 };
 use super::Shelf;
 use crate::{
-    net::grpc::{self, Call, Channel, Code, Method, Methods, SchemaError, Status, health},
+    net::grpc::{self, Call, Channel, Code, Method, Methods, Pool, SchemaError, Status, health},
     script::{
         events::Settle,
         host::{Host, Phase},
@@ -242,7 +242,12 @@ impl Client {
         let address = text_of(&ctx, address.0)?;
         let connect = Connect::read(&ctx, address, params.0.as_ref())?;
         let throw = |what: &str| Exception::throw_message(&ctx, what);
-        let channel = self.host.client.grpc(connect.dial);
+        let host = &self.host;
+        let channel = if connect.shared {
+            host.workshop.channels.share(&host.client, connect.dial)
+        } else {
+            host.client.grpc(connect.dial)
+        };
         let channel = channel.map_err(|error| throw(&error.message))?;
         let reach = async {
             channel
@@ -259,10 +264,17 @@ impl Client {
             .host
             .wait_for(&ctx, Box::pin(tokio::time::timeout(connect.timeout, reach)));
         self.host.add_bytes(channel.take_bytes());
-        let told = reached?
-            .unwrap_or_else(|_| Err("context deadline exceeded".to_owned()))
-            .map_err(|what| throw(&what))?;
-        self.channel.replace(Some(channel));
+        let told = reached.and_then(|reached| {
+            let told = reached.unwrap_or_else(|_| Err("context deadline exceeded".to_owned()));
+            told.map_err(|what| throw(&what))
+        });
+        if told.is_err() {
+            Pool::give_back(&channel);
+        }
+        let told = told?;
+        if let Some(before) = self.channel.replace(Some(channel)) {
+            Pool::give_back(&before);
+        }
         if let Some(told) = told {
             let program = &self.host.workshop.program;
             let methods = program.methods(&told.bytes(), || told.methods());
@@ -344,10 +356,12 @@ impl Client {
         Ok(object)
     }
 
-    /// Closes the connection.
+    /// Closes the connection, or leaves it to those who share it.
     fn close(&self) {
         if let Some(channel) = self.channel.take() {
-            channel.close();
+            if Pool::give_back(&channel) {
+                channel.close();
+            }
             self.host.add_bytes(channel.take_bytes());
         }
     }

@@ -17,7 +17,7 @@ use rquickjs::{
 
 use super::Shelf;
 use crate::{
-    net::{Redis, RedisOptions, Reply},
+    net::{RedisPlan, RedisStore, Reply},
     script::{
         bytes::well_formed,
         events::Settle,
@@ -123,26 +123,26 @@ pub struct RedisClient {
     #[qjs(skip_trace)]
     host: Rc<Host>,
     #[qjs(skip_trace)]
-    options: RedisOptions,
+    plan: RedisPlan,
     /// Made with the first command.
     #[qjs(skip_trace)]
-    redis: RefCell<Option<Rc<Redis>>>,
+    redis: RefCell<Option<Rc<RedisStore>>>,
 }
 
 impl RedisClient {
     fn make<'js>(ctx: Ctx<'js>, options: Opt<Value<'js>>) -> Result<Class<'js, RedisClient>> {
-        let options = options::read(&ctx, options.0)?
+        let plan = options::read(&ctx, options.0)?
             .map_err(|why| Exception::throw_message(&ctx, &format!("invalid options; reason: {why}")))?;
         let client = RedisClient {
             host: Host::of(&ctx)?,
-            options,
+            plan,
             redis: RefCell::default(),
         };
         Class::instance(ctx, client)
     }
 
     /// The connections, or why there are none.
-    fn redis(&self) -> std::result::Result<Rc<Redis>, String> {
+    fn redis(&self) -> std::result::Result<Rc<RedisStore>, String> {
         match self.host.phase.get() {
             Phase::Running => {}
             Phase::Init => {
@@ -152,7 +152,7 @@ impl RedisClient {
         if let Some(redis) = &*self.redis.borrow() {
             return Ok(redis.clone());
         }
-        let made = self.host.client.redis(self.options.clone());
+        let made = RedisStore::open(&self.host.client, self.plan.clone());
         let redis = Rc::new(made.map_err(|error| error.message.into_owned())?);
         self.redis.replace(Some(redis.clone()));
         Ok(redis)
@@ -205,7 +205,7 @@ impl RedisClient {
 }
 
 /// Counts what went over the wire, also of a command that is given up.
-struct Counting(Rc<Host>, Rc<Redis>);
+struct Counting(Rc<Host>, Rc<RedisStore>);
 
 impl Drop for Counting {
     fn drop(&mut self) {

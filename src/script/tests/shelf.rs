@@ -212,7 +212,7 @@ fn k6_utils_come_by_their_address() {
     let error = run(start("import x from 'https://jslib.k6.io/nope/1.0.0/index.js';"))
         .err()
         .unwrap();
-    assert!(error.message.contains("there are: ajv, expect, "), "{error}");
+    assert!(error.message.contains("there are: ajv, aws, expect, "), "{error}");
     let error = run(start("import { share } from 'loadgen:native';"))
         .err()
         .unwrap();

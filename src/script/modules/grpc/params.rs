@@ -20,6 +20,8 @@ const CONNECTING: Duration = Duration::from_mins(1);
 pub struct Connect {
     pub dial: Dial,
     pub timeout: Duration,
+    /// Whether the connection is that of all virtual users of this worker who ask for the same.
+    pub shared: bool,
     /// Whether the server is asked for its services.
     pub reflect: bool,
     pub reflect_metadata: Metadata,
@@ -109,6 +111,7 @@ impl<'js> Wrong<'_, 'js> {
             )));
         };
         let mut material = TlsMaterial::default();
+        let mut password = String::new();
         for entry in object.props::<String, Value>() {
             let (key, value) = entry?;
             if value.is_undefined() {
@@ -117,7 +120,7 @@ impl<'js> Wrong<'_, 'js> {
             match key.as_str() {
                 "cert" => material.certificate = self.text("tls cert", &value, PEM)?,
                 "key" => material.key = self.text("tls key", &value, PEM)?,
-                "password" => material.password = self.text("tls password", &value, "a string")?,
+                "password" => password = self.text("tls password", &value, "a string")?,
                 "cacerts" => match value.as_array() {
                     Some(roots) => {
                         for root in Array::iter::<Value>(roots) {
@@ -128,6 +131,14 @@ impl<'js> Wrong<'_, 'js> {
                 },
                 _ => {}
             }
+        }
+        if !material.key.is_empty() {
+            let opened = Host::of(self.ctx)?
+                .workshop
+                .program
+                .opened(&material.key, &password);
+            material.key =
+                opened.map_err(|why| self.say(&format!("invalid tls key value: {why}; {}", why.mend())))?;
         }
         Ok(material)
     }
@@ -152,6 +163,7 @@ impl Connect {
                 max_send: None,
             },
             timeout: CONNECTING,
+            shared: false,
             reflect: false,
             reflect_metadata: Metadata::default(),
         };
@@ -174,12 +186,7 @@ impl Connect {
                 "authority" => {
                     connect.dial.authority = Some(wrong.text(&key, &value, "a string")?);
                 }
-                // Connections belong to one virtual user here, and calls are the same over either.
-                "connectionSharing" => {
-                    Host::of(ctx)?.workshop.warn_once("grpc connectionSharing", || {
-                        "grpc.connect(): connectionSharing has no effect: connections belong to one virtual user".to_owned()
-                    });
-                }
+                "connectionSharing" => connect.shared = wrong.truth(&key, &value)?,
                 other => return Err(wrong.say(&format!("unknown connect param: \"{other}\""))),
             }
         }

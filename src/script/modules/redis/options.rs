@@ -1,5 +1,5 @@
 //! How a script says where its Redis is: an address (`redis://user:password@host:6379/0`), an object with a `socket`, or
-//! the flat object of earlier versions. As in the dialect, an option that is not known is an error.
+//! the flat object of earlier versions; or a cluster by some of its nodes. As in the dialect, an option that is not known is an error.
 
 use std::time::Duration;
 
@@ -8,10 +8,26 @@ use rquickjs::{Ctx, Result, Value};
 use serde::Deserialize;
 use url::Url;
 
-use crate::net::{RedisOptions, TlsMaterial};
+use crate::net::{RedisOptions, RedisPlan, TlsMaterial};
 
-const CLUSTER: &str =
-    "clusters and sentinels are not supported: connect to one node, by a socket or an address";
+const SENTINEL: &str = "sentinels are not supported: connect to the master, by a socket or an address";
+/// How often a command is sent elsewhere unless a script says otherwise.
+const REDIRECTS: usize = 3;
+
+/// What says that there is a cluster.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct Cluster {
+    max_redirects: i64,
+    // Commands go to masters.
+    #[serde(rename = "readOnly")]
+    _read_only: bool,
+    #[serde(rename = "routeByLatency")]
+    _route_by_latency: bool,
+    #[serde(rename = "routeRandomly")]
+    _route_randomly: bool,
+    nodes: Vec<serde_json::Value>,
+}
 
 /// The object form. Every option of the dialect has its place; those without an effect here say why.
 #[derive(Default, Deserialize)]
@@ -38,9 +54,6 @@ struct Given {
     pool_size: usize,
     #[serde(rename = "minIdleConns")]
     _min_idle_conns: usize,
-    // Of clusters and sentinels.
-    cluster: Option<serde_json::Value>,
-    master_name: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -80,14 +93,14 @@ struct Tls {
 pub fn read<'js>(
     ctx: &Ctx<'js>,
     options: Option<Value<'js>>,
-) -> Result<std::result::Result<RedisOptions, String>> {
+) -> Result<std::result::Result<RedisPlan, String>> {
     let Some(options) = options.filter(|value| !value.is_undefined() && !value.is_null()) else {
         return Ok(Err(
             "none are given; expected an address such as 'redis://localhost:6379' or an object".to_owned(),
         ));
     };
     if let Some(address) = options.as_string() {
-        return Ok(from_address(&address.to_string()?));
+        return Ok(from_address(&address.to_string()?).map(RedisPlan::One));
     }
     if !options.is_object() {
         let kind = options.type_name();
@@ -97,14 +110,74 @@ pub fn read<'js>(
     }
     let json = ctx.json_stringify(options)?;
     let json = json.map(|json| json.to_string()).transpose()?.unwrap_or_default();
-    Ok(from_json(&json))
+    Ok(plan(&json))
+}
+
+/// A cluster, if the object says so, else one server.
+fn plan(json: &str) -> std::result::Result<RedisPlan, String> {
+    let wrong = |error: serde_json::Error| error.to_string();
+    let mut value: serde_json::Value = serde_json::from_str(json).map_err(wrong)?;
+    if value.get("masterName").is_some() {
+        return Err(SENTINEL.to_owned());
+    }
+    if let Some(cluster) = value.get("cluster") {
+        let cluster = Cluster::deserialize(cluster).map_err(wrong)?;
+        let node = |node: &serde_json::Value| match node.as_str() {
+            Some(address) => from_address(address),
+            None => from_json(&node.to_string()),
+        };
+        let nodes = cluster
+            .nodes
+            .iter()
+            .map(node)
+            .collect::<std::result::Result<_, _>>()?;
+        return of_nodes(nodes, cluster.max_redirects);
+    }
+    // Several addresses were a cluster in earlier versions.
+    let addresses = value.get("addrs").and_then(|list| list.as_array()).cloned();
+    let Some(addresses) = addresses.filter(|list| list.len() > 1) else {
+        return from_json(json).map(RedisPlan::One);
+    };
+    let one = |address: serde_json::Value| {
+        value["addrs"] = serde_json::Value::Array(vec![address]);
+        from_json(&value.to_string())
+    };
+    let nodes = addresses
+        .into_iter()
+        .map(one)
+        .collect::<std::result::Result<_, _>>()?;
+    of_nodes(nodes, 0)
+}
+
+/// A cluster by some of its nodes, which are to agree on how one logs in.
+fn of_nodes(nodes: Vec<RedisOptions>, redirects: i64) -> std::result::Result<RedisPlan, String> {
+    let Some(first) = nodes.first() else {
+        return Err("the cluster has no nodes".to_owned());
+    };
+    for node in &nodes {
+        if node.username != first.username {
+            return Err(format!(
+                "inconsistent username option: {} != {}",
+                first.username, node.username
+            ));
+        }
+        if node.password != first.password {
+            return Err("inconsistent password option".to_owned());
+        }
+        if node.database != 0 {
+            return Err(format!(
+                "a cluster has only the database 0, not {}",
+                node.database
+            ));
+        }
+    }
+    let redirects = usize::try_from(redirects).unwrap_or(0);
+    let redirects = if redirects == 0 { REDIRECTS } else { redirects };
+    Ok(RedisPlan::Cluster(nodes, redirects))
 }
 
 fn from_json(json: &str) -> std::result::Result<RedisOptions, String> {
     let given: Given = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    if given.cluster.is_some() || given.master_name.is_some() || given.addrs.len() > 1 {
-        return Err(CLUSTER.to_owned());
-    }
     let mut options = RedisOptions {
         username: given.username,
         password: given.password,
@@ -123,7 +196,6 @@ fn from_json(json: &str) -> std::result::Result<RedisOptions, String> {
             key: tls.key,
             only_these_roots: !tls.ca.is_empty(),
             roots: tls.ca,
-            ..TlsMaterial::default()
         });
         (dial, read, pool) = (socket.dial_timeout, socket.read_timeout, socket.pool_size);
     } else if let Some(address) = given.addrs.first() {
@@ -268,13 +340,52 @@ mod tests {
             ),
             (r#"{"socket":{"host":"h","port":"1"}}"#, "invalid type"),
             (r#"{"socket":{"host":"h"}}"#, "a host and a port"),
-            (r#"{"cluster":{"nodes":[]}}"#, "clusters and sentinels"),
-            (r#"{"addrs":["a:1","b:2"]}"#, "clusters and sentinels"),
+            (r#"{"cluster":{"nodes":[]}}"#, "has no nodes"),
+            (
+                r#"{"cluster":{"nodes":["redis://h"],"nope":1}}"#,
+                "unknown field `nope`",
+            ),
+            (r#"{"cluster":{"nodes":["redis://h/2"]}}"#, "only the database 0"),
+            (
+                r#"{"cluster":{"nodes":["redis://a:x@h","redis://b:x@h"]}}"#,
+                "inconsistent username option: a != b",
+            ),
+            (
+                r#"{"cluster":{"nodes":[{"cluster":{}}]}}"#,
+                "unknown field `cluster`",
+            ),
+            (
+                r#"{"masterName":"m","socket":{"host":"h","port":1}}"#,
+                "sentinels are not",
+            ),
             (r#"{"addrs":["a"]}"#, "write host:port"),
             ("{}", "no `socket`"),
         ] {
-            let error = from_json(json).unwrap_err();
+            let error = plan(json).unwrap_err();
             assert!(error.contains(part), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_some_of_its_nodes() {
+        for (json, ports, most) in [
+            (
+                r#"{"cluster":{"nodes":["redis://h:1","redis://h:2"]}}"#,
+                &[1, 2][..],
+                3,
+            ),
+            (
+                r#"{"cluster":{"maxRedirects":7,"readOnly":true,"nodes":[{"socket":{"host":"h","port":3}}]}}"#,
+                &[3][..],
+                7,
+            ),
+            (r#"{"addrs":["h:4","h:5"],"password":"p"}"#, &[4, 5][..], 3),
+        ] {
+            let RedisPlan::Cluster(nodes, redirects) = plan(json).unwrap() else {
+                panic!("{json} is a cluster");
+            };
+            let found: Vec<u16> = nodes.iter().map(|node| node.port).collect();
+            assert_eq!((found.as_slice(), redirects), (ports, most), "{json}");
         }
     }
 }

@@ -1,0 +1,5 @@
+// args: --verbose
+// says: only for the curious
+export default function () {
+  console.debug('only for the curious');
+}

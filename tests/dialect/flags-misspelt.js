@@ -1,0 +1,4 @@
+// args: --iteration=2
+// exit: 104
+// says: --iterations
+export default function () {}
