@@ -156,7 +156,9 @@ fn a_timeout_spans_redirects() {
         let mut request = get(format!("http://{server}/"));
         request.timeout = Duration::from_millis(100);
         let (response, hops) = send(&client(), request).await;
-        assert_eq!((response.error_code(), hops.len()), (code::TIMEOUT, 3));
+        assert_eq!(response.error_code(), code::TIMEOUT);
+        // A third one begins, unless the machine is late.
+        assert!((2..=3).contains(&hops.len()), "{}", hops.len());
     });
 }
 
