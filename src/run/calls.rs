@@ -13,7 +13,7 @@ use super::load::Prepared;
 use super::order::Ending;
 use crate::engine::{self, AbortKind, Control, EngineError, Level, Place, Reason};
 use crate::metrics::{Batch, Recorder, TagSet};
-use crate::script::{Around, ScriptError, ScriptUser, Seat, Workshop};
+use crate::script::{Around, Program, ScriptError, ScriptUser, Seat, Workshop};
 
 /// What is called apart from iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,7 @@ impl Run {
         let _turn = self.playing.lock().await;
         match part {
             Part::Setup => {
-                let limit = self.config.setup_timeout;
-                let result = self.call("setup", limit, Vec::new(), batches).await?;
+                let result = self.call(part, program, Vec::new(), batches).await?;
                 // One that was cut short by the run's end has said nothing.
                 if result.is_some() || self.control.level() == Level::Run {
                     program.set_data(result.as_deref());
@@ -94,9 +93,17 @@ impl Run {
                 Ok(())
             }
             Part::Teardown => {
-                let (limit, data) = (self.config.teardown_timeout, program.data());
-                self.call("teardown", limit, vec![data], batches).await.map(drop)
+                let data = program.data();
+                self.call(part, program, vec![data], batches).await.map(drop)
             }
+        }
+    }
+
+    /// How long it may take.
+    fn limit(&self, part: Part) -> Duration {
+        match part {
+            Part::Setup => self.config.setup_timeout,
+            Part::Teardown => self.config.teardown_timeout,
         }
     }
 
@@ -106,17 +113,15 @@ impl Run {
         Some(Arc::new(Place::apart(live, self.epoch)))
     }
 
-    /// Calls `setup` or `teardown` in a virtual user of its own.
+    /// Calls it in a virtual user of its own.
     async fn call(
         &self,
-        function: &'static str,
-        limit: Duration,
+        part: Part,
+        program: &Arc<Program>,
         arguments: Vec<Option<Arc<str>>>,
         batches: &Sender<Batch>,
     ) -> Result<Option<String>, Ending> {
-        let Prepared::Script { program, .. } = &self.loaded.subject else {
-            return Ok(None);
-        };
+        let (function, limit) = (part.name(), self.limit(part));
         let (program, net, http, epoch) = (program.clone(), self.net.clone(), self.http.clone(), self.epoch);
         let run_tags = TagSet::from_pairs(&self.config.tags);
         let control = self.control.clone();
@@ -137,8 +142,7 @@ impl Run {
             let call = timeout(limit, user.call(function, arguments));
             tokio::select! {
                 result = call => Ok(result.ok().transpose()?),
-                // A graceful stop does not cut short what cleans up.
-                () = stopped(&control, function) => Ok(Some(None)),
+                () = given_up(&control, part) => Ok(Some(None)),
             }
         };
         let called: Result<Result<Option<Option<String>>, ScriptError>, EngineError> = match timeout(
@@ -161,10 +165,9 @@ impl Run {
             Ok(Ok(Some(result))) => Ok(result),
             Ok(Ok(None)) => {
                 tracing::error!("{function}() took longer than {} s", limit.as_secs_f64());
-                Err(if function == "setup" {
-                    Ending::SetupTimeout
-                } else {
-                    Ending::TeardownTimeout
+                Err(match part {
+                    Part::Setup => Ending::SetupTimeout,
+                    Part::Teardown => Ending::TeardownTimeout,
                 })
             }
             Ok(Err(error)) if error.aborted => Err(Ending::Aborted(error.message)),
@@ -177,14 +180,22 @@ impl Run {
     }
 }
 
-/// Returns when `function` has to give up: `setup` at any stop; `teardown` only when a person wants the end at once, for a
-/// test that a threshold or the script has stopped has all the more to clean up.
-pub async fn stopped(control: &Control, function: &str) {
-    let give_up = || match function {
-        "setup" => control.level() > Level::Run,
-        _ => control.hurried(),
-    };
-    while !give_up() {
+/// Returns when it has to give up: `setup` at any stop, while what cleans up goes on unless a person is in a hurry.
+async fn given_up(control: &Control, part: Part) {
+    match part {
+        Part::Setup => until(|| control.level() > Level::Run).await,
+        Part::Teardown => hurried(control).await,
+    }
+}
+
+/// Returns when a person wants the end at once. What comes after the load gives up only then: a test that a threshold or
+/// the script has stopped has all the more to clean up and to tell.
+pub async fn hurried(control: &Control) {
+    until(|| control.hurried()).await;
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

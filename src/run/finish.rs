@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 
-use super::calls::stopped;
+use super::calls::hurried;
 use super::collect::Observer;
 use super::load::Prepared;
 use super::order::Ending;
@@ -180,7 +180,7 @@ async fn handle_summary(run: &Run, snapshot: &Snapshot) -> Option<Files> {
                     limit.as_secs_f64()
                 ))),
             },
-            () = stopped(&control, "handleSummary") => {
+            () = hurried(&control) => {
                 Err(ScriptError::new("it was stopped before it was done"))
             }
         }

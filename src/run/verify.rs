@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::calls::stopped;
+use super::calls::hurried;
 use super::load::Prepared;
 use super::order::Ending;
 use super::{Run, finish};
@@ -105,7 +105,7 @@ async fn call(
                 Ok(returned) => returned.map(drop).map_err(Cut::Threw),
                 Err(_) => Err(Cut::TooLong),
             },
-            () = stopped(&control, "verify") => Err(Cut::Stopped),
+            () = hurried(&control) => Err(Cut::Stopped),
         }
     };
     engine::solo(0, run.registry.clone(), epoch, batches, task).await
