@@ -49,6 +49,51 @@ pub struct UrlSource {
     due: Mutex<Option<Instant>>,
 }
 
+/// Settings by their names in a file, and headers; what is taken later overrides.
+#[derive(Default)]
+struct Given {
+    settings: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
+}
+
+impl Given {
+    fn take(&mut self, name: &str, value: &str) {
+        match name.strip_prefix("headers.") {
+            Some(header) => self.headers.insert(header.to_owned(), value.to_owned()),
+            None => self.settings.insert(name.to_owned(), value.to_owned()),
+        };
+    }
+
+    fn take_file(&mut self, path: &str) -> Result<(), String> {
+        let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"))?;
+        let file: Map<String, Value> =
+            serde_json::from_str(&text).map_err(|e| format!("{path} is no JSON object: {e}"))?;
+        for (name, value) in &file {
+            match value {
+                Value::Object(headers) if name == "headers" => {
+                    let headers = headers.iter().map(|(name, value)| (name.clone(), plain(value)));
+                    self.headers.extend(headers);
+                }
+                value => drop(self.settings.insert(name.clone(), plain(value))),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_variables(&mut self, variables: &BTreeMap<String, String>) {
+        let own = variables
+            .iter()
+            .filter_map(|(variable, value)| Some((variable.strip_prefix(VARIABLES)?, value)));
+        for (name, value) in own {
+            if let Some(header) = name.strip_prefix("HEADER_") {
+                self.headers.insert(header.replace('_', "-"), value.clone());
+            } else if let Some((setting, _)) = SETTINGS.iter().find(|(_, known)| *known == name) {
+                self.settings.insert((*setting).to_owned(), value.clone());
+            }
+        }
+    }
+}
+
 impl UrlSource {
     /// Reads the parts of `url=…`: settings (`timeout=5s`, `headers.NAME=VALUE`), `config=FILE` for a file of them, whose
     /// settings the others override, and `env` for variables.
@@ -56,52 +101,25 @@ impl UrlSource {
     /// # Errors
     /// A sentence that names the setting and the mend.
     pub fn read(parts: &[&str], variables: &BTreeMap<String, String>) -> Result<UrlSource, String> {
-        let (mut settings, mut headers) = (BTreeMap::new(), BTreeMap::new());
-        for part in parts {
-            if let Some(path) = part.strip_prefix("config=") {
-                let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"))?;
-                let file: Map<String, Value> =
-                    serde_json::from_str(&text).map_err(|e| format!("{path} is no JSON object: {e}"))?;
-                for (name, value) in &file {
-                    match value {
-                        Value::Object(given) if name == "headers" => {
-                            headers.extend(given.iter().map(|(name, value)| (name.clone(), plain(value))));
-                        }
-                        value => drop(settings.insert(name.clone(), plain(value))),
-                    }
-                }
-            } else if *part == "env" {
-                for (variable, value) in variables {
-                    let Some(name) = variable.strip_prefix(VARIABLES) else {
-                        continue;
-                    };
-                    if let Some(header) = name.strip_prefix("HEADER_") {
-                        headers.insert(header.replace('_', "-"), value.clone());
-                    } else if let Some((setting, _)) = SETTINGS.iter().find(|(_, known)| *known == name) {
-                        settings.insert((*setting).to_owned(), value.clone());
-                    }
-                }
+        let is_place = |part: &&str| part.starts_with("config=") || *part == "env";
+        let (places, own): (Vec<&str>, Vec<&str>) = parts.iter().copied().partition(is_place);
+        let mut given = Given::default();
+        for place in places {
+            match place.strip_prefix("config=") {
+                Some(path) => given.take_file(path)?,
+                None => given.take_variables(variables),
             }
         }
-        for part in parts
-            .iter()
-            .filter(|part| !part.starts_with("config=") && **part != "env")
-        {
+        for part in own {
             let (name, value) = part
                 .split_once('=')
                 .ok_or_else(|| format!("`{part}` is not understood; write NAME=VALUE, config=FILE or env"))?;
-            match name.strip_prefix("headers.") {
-                Some(header) => drop(headers.insert(header.to_owned(), value.to_owned())),
-                None => drop(settings.insert(name.to_owned(), value.to_owned())),
-            }
+            given.take(name, value);
         }
-        UrlSource::made(&settings, &headers)
+        UrlSource::made(&given)
     }
 
-    fn made(
-        settings: &BTreeMap<String, String>,
-        headers: &BTreeMap<String, String>,
-    ) -> Result<UrlSource, String> {
+    fn made(Given { settings, headers }: &Given) -> Result<UrlSource, String> {
         if let Some(unknown) = settings
             .keys()
             .find(|name| SETTINGS.iter().all(|(known, _)| known != name))
