@@ -1,12 +1,14 @@
-//! Whether so many streams of a session move at once that its packets had better travel together.
+//! Whether so many streams of a session move at once that acknowledgements had better go along with what is sent anyway.
 //!
-//! A packet that is sent, and acknowledged, by itself has the shortest way, and costs both ends a wake-up. Where many streams
-//! of a near server move at the same time these wake-ups are what limits all of them; then the system may put together what
-//! waits for an acknowledgement (Nagle's algorithm), as it does for `ssh -L`. To a server that is far that would cost round trips.
+//! sshd keeps a small packet back until the one before it is acknowledged (Nagle's algorithm). To acknowledge at once gives
+//! each answer the shortest way, and costs both ends a wake-up for each. Where many streams of a near server move at the same
+//! time these wake-ups are what limits all of them; then answers may gather until the next requests acknowledge the last
+//! ones, as they do for `ssh -L`. Requests never wait. From a server that is far, that would cost round trips.
 
 use std::time::{Duration, Instant};
 
-/// Streams that move within this time move at once; and nothing waits longer than this for company that does not come.
+/// Streams that move within this time move at once. It is looked at as often, so that nothing waits longer than twice this
+/// for company that does not come.
 pub const WINDOW: Duration = Duration::from_millis(5);
 /// So many streams are many.
 const MANY: u32 = 8;
@@ -46,7 +48,7 @@ impl Crowd {
         }
     }
 
-    /// Whether packets should travel together, to a server whose shortest round trip is known.
+    /// Whether acknowledgements may wait, for a server whose shortest round trip is known.
     pub fn look(&mut self, now: Instant, round_trip: Option<Duration>) -> bool {
         if now.duration_since(self.since) >= WINDOW {
             self.many = self.moved >= MANY && round_trip.is_some_and(|least| least < NEAR);
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn many_streams_of_a_near_server_are_a_crowd() {
         let near = Some(Duration::from_micros(200));
-        for (streams, round_trip, together) in [
+        for (streams, round_trip, many) in [
             (7, near, false),
             (8, near, true),
             (8, Some(NEAR), false),
@@ -85,10 +87,10 @@ mod tests {
             assert!(!crowd.look(begin + WINDOW / 2, round_trip));
             assert_eq!(
                 crowd.look(begin + WINDOW, round_trip),
-                together,
+                many,
                 "{streams} {round_trip:?}"
             );
-            assert_eq!(crowd.is_many(), together);
+            assert_eq!(crowd.is_many(), many);
             // When they rest it is over.
             assert!(!crowd.look(begin + 2 * WINDOW, round_trip));
         }

@@ -3,6 +3,8 @@
 //! Everything of a session happens on one thread. libssh2 is asked after each read of the socket, for every stream, as it
 //! does not tell which channel a packet was for; what it costs to ask is small next to the packet's decryption.
 
+mod channels;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -15,7 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::crowd::{Crowd, Seen, WINDOW};
-use super::stream::{Step, Stream};
+use super::stream::{Look, Step, Stream};
 use super::traffic::{Target, Traffic};
 use super::transport::{Channel, Failed, Ready, Transport};
 use super::warm::Warm;
@@ -25,18 +27,12 @@ pub const WAKE: Token = Token(0);
 const SESSION: Token = Token(1);
 const FIRST: usize = 2;
 
-/// So often the socket is read before the streams' own events are looked at again.
-const ROUNDS: usize = 4;
 /// How often the round trip is measured.
 const PROBE: Duration = Duration::from_secs(1);
 /// A server that does not answer for this long is gone.
 const SILENCE: Duration = Duration::from_secs(15);
-/// After a refusal nothing is opened ahead for this long.
-const PAUSE: Duration = Duration::from_secs(1);
 /// When libssh2 takes no bytes, it is asked again after this long.
 const STALL: Duration = Duration::from_millis(5);
-/// Refusals are told this often.
-const TELL: Duration = Duration::from_secs(10);
 
 struct Entry {
     stream: Stream,
@@ -67,7 +63,7 @@ pub struct Pump<'a> {
     crowd: Crowd,
     /// Streams did not read because there was too much to send.
     held_back: bool,
-    /// There is something to do at once.
+    /// There is something to do at once, perhaps for every stream.
     again: bool,
     /// libssh2 took none of what has come: not at once, then.
     stalled: bool,
@@ -155,18 +151,6 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// A channel that was opened ahead and still leads somewhere.
-    fn warm_channel(&mut self, target: usize) -> Option<Channel> {
-        while let Some(channel) = self.warm[target].channels.pop() {
-            self.traffic.warm.fetch_sub(1, Ordering::Relaxed);
-            if !channel.is_over() {
-                return Some(channel);
-            }
-            self.closing.push(channel);
-        }
-        None
-    }
-
     /// Waits for something to do, at most `limit`, and does it. An error is the session's end.
     pub fn turn(&mut self, poll: &mut Poll, events: &mut Events, limit: Duration) -> Result<(), String> {
         let now = Instant::now();
@@ -174,7 +158,8 @@ impl<'a> Pump<'a> {
         if self.crowd.is_many() {
             limit = limit.min(WINDOW);
         }
-        let limit = match (self.again, std::mem::take(&mut self.stalled)) {
+        let at_once = self.again || self.transport.has_input();
+        let limit = match (at_once, std::mem::take(&mut self.stalled)) {
             (true, false) => Duration::ZERO,
             (_, true) => limit.min(STALL),
             (false, false) => limit,
@@ -194,15 +179,17 @@ impl<'a> Pump<'a> {
         } else {
             let ready = std::mem::take(&mut self.ready);
             for at in &ready {
-                self.step(*at)?;
+                self.step(*at, Look::End)?;
             }
             self.ready = ready;
         }
+        // The server works on these requests while the answers that have come are passed on.
+        self.flush()?;
         self.take_in()?;
         self.measure()?;
-        let together = self.crowd.look(now, self.traffic.shortest());
-        self.transport.together(together);
-        self.transport.flush().map_err(|error| lost(&error))?;
+        let many = self.crowd.look(Instant::now(), self.traffic.shortest());
+        self.transport.spare_acknowledgements(many);
+        self.flush()?;
         if std::mem::take(&mut self.held_back) {
             if self.transport.is_full() {
                 // The socket tells when it takes more.
@@ -234,22 +221,20 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Reads from the session, and lets everybody take what came.
+    /// Reads from the session, once, and lets everybody take what came. The streams' own events are looked at before the
+    /// next read, so that what the clients send because of it leaves early.
     fn take_in(&mut self) -> Result<(), String> {
-        for _ in 0..ROUNDS {
-            if !self.transport.has_input() {
-                return Ok(());
-            }
-            if !self.transport.fill().map_err(|error| lost(&error))? {
-                return Ok(());
-            }
-            self.drain()?;
-            self.open()?;
-            self.step_all()?;
-            self.close()?;
+        if !self.transport.has_input() || !self.transport.fill().map_err(|error| lost(&error))? {
+            return Ok(());
         }
-        self.again |= self.transport.has_input();
-        Ok(())
+        self.drain()?;
+        self.open()?;
+        self.step_all()?;
+        self.close()
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.transport.flush().map_err(|error| lost(&error))
     }
 
     /// Lets libssh2 read until nothing is left: it says "not now" also at a packet that is not whole.
@@ -272,12 +257,20 @@ impl<'a> Pump<'a> {
 
     fn step_all(&mut self) -> Result<(), String> {
         for at in 0..self.streams.len() {
-            self.step(at)?;
+            self.step(at, Look::Data)?;
+        }
+        // To say that a channel has ended libssh2 looks through all packets that nobody has taken: now there are few.
+        for at in 0..self.streams.len() {
+            if let Some(Some(entry)) = self.streams.get(at)
+                && entry.stream.has_ended()
+            {
+                self.step(at, Look::End)?;
+            }
         }
         Ok(())
     }
 
-    fn step(&mut self, at: usize) -> Result<(), String> {
+    fn step(&mut self, at: usize, look: Look) -> Result<(), String> {
         let Some(Some(entry)) = self.streams.get_mut(at) else {
             return Ok(());
         };
@@ -286,7 +279,9 @@ impl<'a> Pump<'a> {
         }
         let full = self.transport.is_full();
         self.held_back |= full;
-        let (step, moved) = entry.stream.step(&mut self.transport, full, &mut self.scratch)?;
+        let (step, moved) = entry
+            .stream
+            .step(&mut self.transport, look, full, &mut self.scratch)?;
         if moved.up + moved.down > 0 {
             self.crowd.moved(&mut entry.seen);
         }
@@ -315,100 +310,7 @@ impl<'a> Pump<'a> {
             entry.stream.begin(channel);
             Traffic::add(&self.traffic.opened, 1);
         }
-        self.step(at)
-    }
-
-    /// Goes on with opening channels: for who waits, then ahead.
-    fn open(&mut self) -> Result<(), String> {
-        while let Some(target) = self.opening.or_else(|| self.next_to_open()) {
-            self.opening = Some(target);
-            let Target { host, port } = &self.targets[target];
-            match self.transport.open(host, *port) {
-                Ok(None) => return Ok(()),
-                Ok(Some(channel)) => {
-                    self.opening = None;
-                    match self.take_waiting(target) {
-                        Some(at) => self.begin(at, channel)?,
-                        None => {
-                            self.warm[target].channels.push(channel);
-                            Traffic::add(&self.traffic.warm, 1);
-                        }
-                    }
-                }
-                Err(Failed::Channel(reason)) => {
-                    self.opening = None;
-                    self.refused(target, &reason);
-                }
-                Err(Failed::Session(reason)) => return Err(reason),
-            }
-        }
-        self.traffic.opening.store(false, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn next_to_open(&self) -> Option<usize> {
-        let waiting = self.waiting.iter().find_map(|at| self.streams[*at].as_ref());
-        if let Some(entry) = waiting {
-            return Some(entry.target);
-        }
-        let now = Instant::now();
-        self.warm
-            .iter()
-            .position(|warm| warm.is_short() && warm.paused.is_none_or(|until| now >= until))
-    }
-
-    fn take_waiting(&mut self, target: usize) -> Option<usize> {
-        let streams = &self.streams;
-        let wanted = |at: &usize| streams[*at].as_ref().is_some_and(|entry| entry.target == target);
-        let place = self.waiting.iter().position(wanted)?;
-        let taken = self.waiting.remove(place);
-        self.count_waiting();
-        taken
-    }
-
-    fn count_waiting(&self) {
-        self.traffic
-            .waiting
-            .store(self.waiting.len() as u64, Ordering::Relaxed);
-    }
-
-    fn refused(&mut self, target: usize, reason: &str) {
-        let asked = self.take_waiting(target).and_then(|at| self.remove(at));
-        let prohibited = reason.contains("prohibited");
-        let matters = asked.is_some() || prohibited;
-        if let Some(entry) = asked {
-            Traffic::add(&self.traffic.refused, 1);
-            entry.stream.reset();
-        }
-        let now = Instant::now();
-        let warm = &mut self.warm[target];
-        warm.paused = Some(now + PAUSE);
-        // Nobody may ever use what could not be opened ahead.
-        if matters && warm.told.is_none_or(|told| now >= told + TELL) {
-            warm.told = Some(now);
-            let Target { host, port } = &self.targets[target];
-            let mend = if prohibited {
-                "does sshd allow it (AllowTcpForwarding, PermitOpen)?"
-            } else {
-                "is the service running there?"
-            };
-            tracing::warn!("the server does not connect to {host} port {port}: {reason}; {mend}");
-        }
-    }
-
-    /// Goes on with closing what was opened ahead for nothing.
-    fn close(&mut self) -> Result<(), String> {
-        let mut at = 0;
-        while at < self.closing.len() {
-            match self.closing[at].close() {
-                Ok(None) => at += 1,
-                Ok(Some(())) | Err(Failed::Channel(_)) => {
-                    self.closing.swap_remove(at);
-                }
-                Err(Failed::Session(reason)) => return Err(reason),
-            }
-        }
-        Ok(())
+        self.step(at, Look::End)
     }
 
     /// Measures the round trip once a second, and sees by it whether the server is still there.
@@ -441,22 +343,6 @@ impl<'a> Pump<'a> {
             Err(Failed::Session(reason)) => return Err(reason),
         }
         Ok(())
-    }
-
-    /// Takes out what was opened ahead and has ended since, as services close connections that say nothing; and what is
-    /// no longer wanted.
-    fn sweep(&mut self) {
-        let now = Instant::now();
-        let elapsed = now.duration_since(std::mem::replace(&mut self.swept, now));
-        let round_trip = Duration::from_nanos(self.traffic.round_trip.load(Ordering::Relaxed));
-        let before = self.closing.len();
-        for warm in &mut self.warm {
-            warm.look(elapsed, round_trip);
-            warm.sweep(&mut self.closing);
-            self.again |= warm.is_short();
-        }
-        let gone = self.closing.len() - before;
-        self.traffic.warm.fetch_sub(gone as u64, Ordering::Relaxed);
     }
 
     /// Ends the loop. Connections that had begun are cut, those that had not are given back with their targets.

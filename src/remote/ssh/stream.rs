@@ -54,6 +54,15 @@ impl Pending {
     }
 }
 
+/// What to look for from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Bytes alone: somebody asks for the end later.
+    Data,
+    /// Bytes, and the end.
+    End,
+}
+
 /// How far a stream has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -116,6 +125,11 @@ impl Stream {
         self.ready.also(ready);
     }
 
+    /// Whether the server's end is there to be passed on.
+    pub fn has_ended(&self) -> bool {
+        !self.remote_end && self.channel.as_ref().is_some_and(Channel::is_over)
+    }
+
     /// Ends the local connection so that the client sees a failure, and not an empty answer.
     pub fn reset(self) {
         let socket = std::net::TcpStream::from(self.socket);
@@ -134,6 +148,7 @@ impl Stream {
     pub fn step(
         &mut self,
         transport: &mut Transport,
+        look: Look,
         full: bool,
         scratch: &mut [u8],
     ) -> Result<(Step, Moved), String> {
@@ -141,7 +156,7 @@ impl Stream {
         let Some(mut channel) = self.channel.take() else {
             return Ok((Step::Going, moved));
         };
-        let stepped = self.move_both(&mut channel, transport, full, scratch, &mut moved);
+        let stepped = self.move_both(&mut channel, transport, look, full, scratch, &mut moved);
         let stepped = stepped.and_then(|()| self.close(&mut channel));
         self.channel = Some(channel);
         stepped.map(|step| (step, moved))
@@ -151,6 +166,7 @@ impl Stream {
         &mut self,
         channel: &mut Channel,
         transport: &mut Transport,
+        look: Look,
         full: bool,
         scratch: &mut [u8],
         moved: &mut Moved,
@@ -159,7 +175,7 @@ impl Stream {
             self.move_up(channel, transport, full, scratch, moved)?;
         }
         if !self.closing {
-            self.move_down(channel, transport, scratch, moved)?;
+            self.move_down(channel, transport, look, scratch, moved)?;
         }
         Ok(())
     }
@@ -231,6 +247,7 @@ impl Stream {
         &mut self,
         channel: &mut Channel,
         transport: &mut Transport,
+        look: Look,
         scratch: &mut [u8],
         moved: &mut Moved,
     ) -> Result<(), String> {
@@ -256,7 +273,7 @@ impl Stream {
                 }
                 return Ok(());
             }
-            if !channel.has_input() {
+            if !channel.has_data() && (look == Look::Data || !channel.is_over()) {
                 return Ok(());
             }
             match self.survive(channel.read(scratch, transport))? {

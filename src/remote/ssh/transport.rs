@@ -33,8 +33,9 @@ use ssh2::Session;
 
 use super::code;
 
-/// What is read from the socket at a time.
-const INBOX: usize = 256 << 10;
+/// What is read from the socket at a time: the small answers to some dozens of requests. More of them at a time would keep
+/// each other waiting; and for a big one, calling the system costs little next to decrypting so much.
+const INBOX: usize = 16 << 10;
 /// With more than this to send, no more is taken on.
 const FULL: usize = 1 << 20;
 
@@ -151,8 +152,8 @@ pub struct Transport {
     socket: TcpStream,
     buffers: NonNull<Buffers>,
     ready: Ready,
-    /// The system may put packets together.
-    together: bool,
+    /// Acknowledgements may wait for something to go along with.
+    spare: bool,
 }
 
 impl Transport {
@@ -195,7 +196,7 @@ impl Transport {
             buffers,
             // Something may have come already.
             ready: Ready::all(),
-            together: false,
+            spare: false,
         })
     }
 
@@ -210,13 +211,12 @@ impl Transport {
         &self.socket
     }
 
-    /// Whether the system may hold back what is sent, and acknowledgements, for others to go along. It does not by itself.
-    pub fn together(&mut self, together: bool) {
-        if self.together != together {
-            self.together = together;
-            // What was held back goes now. Slower if it fails, but as right.
-            let _ = self.socket.set_nodelay(!together);
-            if !together {
+    /// Whether the system may hold back acknowledgements, for something that is sent to take along. It does not by itself.
+    pub fn spare_acknowledgements(&mut self, spare: bool) {
+        if self.spare != spare {
+            self.spare = spare;
+            if !spare {
+                // What was held back goes now.
                 quick_ack(&self.socket);
             }
         }
@@ -245,7 +245,7 @@ impl Transport {
     /// Reads once from the socket, if all that came before is used up. Whether libssh2 has something to read.
     pub fn fill(&mut self) -> io::Result<bool> {
         let mut ready = self.ready;
-        let together = self.together;
+        let spare = self.spare;
         let filled = self.with(|buffers, socket| {
             if buffers.start < buffers.end {
                 return Ok(true);
@@ -261,7 +261,7 @@ impl Transport {
                     if count < buffers.inbox.len() {
                         ready.read_short();
                     }
-                    if !together {
+                    if !spare {
                         quick_ack(socket);
                     }
                     Ok(true)
@@ -287,7 +287,7 @@ impl Transport {
             return Ok(());
         }
         let mut writable = true;
-        let together = self.together;
+        let spare = self.spare;
         let flushed = self.with(|buffers, socket| {
             let mut wrote = false;
             while buffers.sent < buffers.outbox.len() {
@@ -307,7 +307,7 @@ impl Transport {
                     }
                 }
             }
-            if wrote && !together {
+            if wrote && !spare {
                 quick_ack(socket);
             }
             if buffers.sent == buffers.outbox.len() {
@@ -449,10 +449,10 @@ impl Channel {
         self.channel.eof()
     }
 
-    /// Whether a read would give something, be it the end. Cheaper by far than a read that gives nothing, which is what most
-    /// of a session's channels have when its socket was read.
-    pub fn has_input(&self) -> bool {
-        self.channel.read_window().available > 0 || self.channel.eof()
+    /// Whether a read would give bytes. Cheaper by far than a read that gives none, which is what most of a session's
+    /// channels have when its socket was read.
+    pub fn has_data(&self) -> bool {
+        self.channel.read_window().available > 0
     }
 
     /// Tells the server that no more comes.
