@@ -1,7 +1,7 @@
 //! `loadgen tunnel` next to `ssh -L`: throughput, latency, the client's CPU, fresh connections, a long link, a big download.
 //!
 //!     just bench-tunnel
-//!     ROUNDS=5 SECONDS=5 LOADGEN=target/release/loadgen cargo bench --bench tunnel
+//!     ROUNDS=9 SECONDS=3 LOADGEN=target/release/loadgen cargo bench --bench tunnel
 //!     ONLY=throughput,churn,burst,download    # parts of it
 //!
 //! Needs sshd, ssh, nginx and wrk (Debian: apt-get install openssh-server nginx-light wrk), started here on free ports of
@@ -89,28 +89,27 @@ fn main() {
     }
 }
 
-/// wrk at three sizes, each way in turn. Ratios are within a round, as the machine may be another in the next.
+/// wrk at three sizes, each way in turn. Ratios are within a round, as the machine may be another in the next; and each round
+/// has tunnels of its own, as two of the same kind differ by some percent for as long as they are open.
 fn throughput(place: &Place, server: &Server, verdict: &mut Verdict) {
-    let (rounds, seconds) = (number("ROUNDS", 5), number("SECONDS", 5));
+    let (rounds, seconds) = (number("ROUNDS", 9), number("SECONDS", 3));
     println!("wrk against nginx, {rounds} rounds of {seconds} s each way; medians");
     println!("connections  way             requests/s       p99 ms   client CPU µs/request");
+    let ways = [Way::OpenSsh, Way::Loadgen];
     // Channels are open before the measured phase, as `run --tunnel` opens one for each virtual user: wrk makes up for what
     // it calls omitted, so that 200 first requests that each wait for a channel would count as thousands.
     for connections in CONNECTIONS {
-        let ways = [Way::OpenSsh, Way::Loadgen].map(|way| {
-            (
-                way,
-                Tunnel::warm(place, way, server.ssh, server.http, connections),
-            )
-        });
         let mut seen: [Vec<Wrk>; 2] = [Vec::new(), Vec::new()];
-        for _ in 0..rounds {
-            for ((_, tunnel), seen) in ways.iter().zip(&mut seen) {
+        for round in 0..rounds {
+            let tunnels = ways.map(|way| Tunnel::warm(place, way, server.ssh, server.http, connections));
+            // Neither is always the first.
+            let first = usize::from(round % 2 == 1);
+            for at in [first, 1 - first] {
                 std::thread::sleep(Duration::from_secs(1));
-                seen.push(Wrk::run(tunnel, connections, seconds));
+                seen[at].push(Wrk::run(&tunnels[at], connections, seconds));
             }
         }
-        for ((way, _), seen) in ways.iter().zip(&seen) {
+        for (way, seen) in ways.iter().zip(&seen) {
             let of = |field: fn(&Wrk) -> f64| median(seen.iter().map(field).collect());
             println!(
                 "{connections:>11}  {way:<14} {:>11.0}  {:>11.2}  {:>22.2}",
