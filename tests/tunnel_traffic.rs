@@ -122,6 +122,34 @@ fn a_side_that_does_not_read_holds_the_other_back() {
 }
 
 #[test]
+fn the_end_is_passed_on_behind_bytes_that_waited_for_the_client() {
+    let sshd = Sshd::start();
+    // Each connection gets a megabyte more, so that of some all is in the tunnel, with the end, before the client reads.
+    let next = AtomicUsize::new(1);
+    let port = service(move |mut stream| {
+        let length = next.fetch_add(1, Ordering::SeqCst) << 20;
+        // A client that was given up is gone.
+        let _ = stream.write_all(&pattern(length));
+    });
+    let home = Home::of(&sshd);
+    let tunnel = open(&home, &sshd, port, &["--ssh-lanes", "1"]);
+    let streams: Vec<TcpStream> = (0..10).map(|_| tunnel.connect()).collect();
+    thread::sleep(Duration::from_millis(1500));
+    let mut lengths: Vec<usize> = streams
+        .into_iter()
+        .map(|mut stream| {
+            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).expect("the end is passed on");
+            assert!(bytes == pattern(bytes.len()));
+            bytes.len() >> 20
+        })
+        .collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
 fn many_short_connections_leave_nothing_behind() {
     let sshd = Sshd::start();
     let server = Server::start();
