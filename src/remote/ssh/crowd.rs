@@ -3,7 +3,7 @@
 //! sshd keeps a small packet back until the one before it is acknowledged (Nagle's algorithm). To acknowledge at once gives
 //! each answer the shortest way, and costs both ends a wake-up for each. Where many streams of a near server move at the same
 //! time these wake-ups are what limits all of them; then answers may gather until the next requests acknowledge the last
-//! ones, as they do for `ssh -L`. Requests never wait. From a server that is far, that would cost round trips.
+//! ones, as they do for `ssh -L`. From a server that is far, that would cost round trips. Requests never wait.
 
 use std::time::{Duration, Instant};
 
